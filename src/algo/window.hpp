@@ -1,0 +1,74 @@
+// One window of one rule with everything its algorithm needs worked out once, and what every
+// algorithm offers. The algorithms are pure: word and time in, word and verdict out.
+//
+// A word is 64 bits and is the time (in ticks) at which the state equals never-seen. So "is this
+// entry free?" is `word <= now` for every algorithm, without knowing the rule. 0 is never-seen.
+#pragma once
+
+#include <cstdint>
+
+#include "core/time.hpp"
+#include "tidegate/config.hpp"
+
+namespace tidegate {
+
+/// A window ready for use. Made by make_window; immutable afterwards.
+struct Window {
+  Algorithm algorithm = Algorithm::sliding_window_counter;
+  std::uint64_t limit = 0;     ///< units per window, 0 to 10^9
+  std::uint64_t capacity = 0;  ///< the largest cost that can ever pass: burst of a bucket, else limit
+  Micros window_us = 0;        ///< 1'000 to kMaxWindow_us
+  Ticks window = 0;            ///< the same in ticks
+
+  // token_bucket
+  Ticks period = 0;  ///< T: ticks one unit weighs
+  Ticks burst = 0;   ///< C = capacity x T
+
+  // sliding_window_counter
+  std::uint64_t radix = 0;   ///< R: base of the two counts in a word
+  Micros slice_us = 0;       ///< u: the unit in which elapsed time weighs
+  std::uint64_t slices = 0;  ///< n: slices in a window
+
+  friend bool operator==(const Window&, const Window&) = default;
+};
+
+/// Precondition: `config` is valid (see validate in config/). For limit 0 only limit, capacity and
+/// window are filled in: such a window never reaches a step.
+[[nodiscard]] Window make_window(Algorithm algorithm, const WindowConfig& config);
+
+struct Step {
+  Ticks word = 0;  ///< the new word; the old one where not admitted
+  bool admitted = false;
+};
+
+/// What a caller may be told after a decision; spans of time from the `now` that was asked with.
+struct Quota {
+  std::uint64_t remaining = 0;  ///< units that would still be admitted now
+  Micros reset_us = 0;          ///< until the whole allowance is back
+  Micros retry_after_us = 0;    ///< until the asked cost would be admitted; 0 if it would be now
+};
+
+// The three algorithms whose whole state is one word. `word` may lie in the future (another process
+// saw a later time): see each algorithm for how that is read. `cost` 0 to capacity.
+// A step never returns a word below max(word, what never-seen at `now` means): words only grow.
+
+namespace token_bucket {
+[[nodiscard]] Step step(const Window& window, Ticks word, Ticks now, std::uint64_t cost);
+[[nodiscard]] Quota inspect(const Window& window, Ticks word, Ticks now, std::uint64_t cost);
+}  // namespace token_bucket
+
+namespace sliding_window_counter {
+[[nodiscard]] Step step(const Window& window, Ticks word, Ticks now, std::uint64_t cost);
+[[nodiscard]] Quota inspect(const Window& window, Ticks word, Ticks now, std::uint64_t cost);
+}  // namespace sliding_window_counter
+
+namespace fixed_window {
+[[nodiscard]] Step step(const Window& window, Ticks word, Ticks now, std::uint64_t cost);
+[[nodiscard]] Quota inspect(const Window& window, Ticks word, Ticks now, std::uint64_t cost);
+}  // namespace fixed_window
+
+/// By `window.algorithm`. Not for sliding_window, whose state is a ring (see store/memory).
+[[nodiscard]] Step step(const Window& window, Ticks word, Ticks now, std::uint64_t cost);
+[[nodiscard]] Quota inspect(const Window& window, Ticks word, Ticks now, std::uint64_t cost);
+
+}  // namespace tidegate

@@ -1,0 +1,97 @@
+// The words that stand for the enumerations of the public headers, and faults as text.
+#include "tidegate/client.hpp"
+#include "tidegate/config.hpp"
+#include "tidegate/decision.hpp"
+#include "tidegate/error.hpp"
+
+namespace tidegate {
+
+std::string_view to_string(Algorithm algorithm) {
+  switch (algorithm) {
+    case Algorithm::token_bucket:
+      return "token_bucket";
+    case Algorithm::sliding_window:
+      return "sliding_window";
+    case Algorithm::sliding_window_counter:
+      return "sliding_window_counter";
+    case Algorithm::fixed_window:
+      return "fixed_window";
+  }
+  return "";
+}
+
+std::string_view to_string(FailureMode mode) {
+  switch (mode) {
+    case FailureMode::fail_open:
+      return "fail_open";
+    case FailureMode::fail_closed:
+      return "fail_closed";
+    case FailureMode::local:
+      return "local";
+  }
+  return "";
+}
+
+std::string_view to_string(BackendKind kind) {
+  return kind == BackendKind::memory ? "memory" : "redis";
+}
+
+std::string_view to_string(ClientType type) {
+  switch (type) {
+    case ClientType::ip:
+      return "ip";
+    case ClientType::user:
+      return "user";
+    case ClientType::key:
+      return "key";
+  }
+  return "";
+}
+
+std::string_view to_string(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::allowed:
+      return "allowed";
+    case Outcome::denied:
+      return "denied";
+    case Outcome::exempt:
+      return "exempt";
+    case Outcome::failed_open:
+      return "failed_open";
+    case Outcome::failed_closed:
+      return "failed_closed";
+  }
+  return "";
+}
+
+std::string_view to_string(Denial denial) {
+  switch (denial) {
+    case Denial::none:
+      return "";
+    case Denial::penalty_active:
+      return "penalty_active";
+    case Denial::maintenance:
+      return "maintenance";
+    case Denial::cost_exceeds_limit:
+      return "cost_exceeds_limit";
+    case Denial::rate_limit_exceeded:
+      return "rate_limit_exceeded";
+    case Denial::multiple_windows_exceeded:
+      return "multiple_windows_exceeded";
+    case Denial::rate_limiter_unavailable:
+      return "rate_limiter_unavailable";
+  }
+  return "";
+}
+
+std::string to_string(const Fault& fault) {
+  std::string out = fault.file;
+  if (fault.line != 0) {
+    out += ':' + std::to_string(fault.line) + ':' + std::to_string(fault.column);
+  }
+  if (!out.empty()) out += ": ";
+  if (!fault.key.empty()) out += fault.key + ": ";
+  return out + fault.message;
+}
+
+}  // namespace tidegate

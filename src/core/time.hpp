@@ -1,0 +1,33 @@
+// Time as the engine counts it. No function under src/ reads a clock: `now` is always handed in.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+
+namespace tidegate {
+
+/// Microseconds since the Unix epoch, or a span of them.
+using Micros = std::uint64_t;
+
+/// Ticks of 1/5040 us since the Unix epoch, or a span of them. 5040 divides by 1 to 10, so that the
+/// rates people write are whole numbers of ticks. 64 unsigned bits last until 2086.
+using Ticks = std::uint64_t;
+
+inline constexpr Ticks kTicksPerMicro = 5040;
+inline constexpr Micros kMaxWindow_us = Micros{366} * 86'400 * 1'000'000;
+
+/// The latest time the engine decides at (the year 2081); later times are taken as this one, so that
+/// adding a few windows to a time never overflows.
+inline constexpr Ticks kLatest =
+    std::numeric_limits<Ticks>::max() - 4 * kMaxWindow_us * kTicksPerMicro;
+
+[[nodiscard]] constexpr Ticks ticks_from_micros(Micros us) {
+  return us > kLatest / kTicksPerMicro ? kLatest : us * kTicksPerMicro;
+}
+
+/// Rounded up: who waits that long is never early.
+[[nodiscard]] constexpr Micros micros_ceil(Ticks ticks) {
+  return ticks / kTicksPerMicro + (ticks % kTicksPerMicro != 0 ? 1 : 0);
+}
+
+}  // namespace tidegate

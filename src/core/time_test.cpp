@@ -1,0 +1,26 @@
+#include "core/time.hpp"
+
+#include <gtest/gtest.h>
+
+namespace tidegate {
+namespace {
+
+TEST(Time, ATimeSurvivesTheWayThroughTicks) {
+  for (const Micros us : {Micros{0}, Micros{1}, Micros{1'800'000'000'000'000}}) {
+    EXPECT_EQ(micros_ceil(ticks_from_micros(us)), us);
+  }
+}
+
+TEST(Time, PartsOfAMicrosecondAreRoundedUp) {
+  EXPECT_EQ(micros_ceil(1), 1U);
+  EXPECT_EQ(micros_ceil(kTicksPerMicro), 1U);
+  EXPECT_EQ(micros_ceil(kTicksPerMicro + 1), 2U);
+}
+
+TEST(Time, TimesBeyondTheLatestAreTheLatestAndLeaveRoomForWindows) {
+  EXPECT_EQ(ticks_from_micros(~Micros{0}), kLatest);
+  EXPECT_GT(kLatest + 4 * kMaxWindow_us * kTicksPerMicro, kLatest);
+}
+
+}  // namespace
+}  // namespace tidegate

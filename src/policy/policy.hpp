@@ -1,0 +1,99 @@
+// The configuration compiled for matching: an immutable value. A reload swaps a pointer to it.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/hash.hpp"
+#include "policy/path.hpp"
+#include "store/charge.hpp"
+#include "tidegate/config.hpp"
+
+namespace tidegate {
+
+/// The windows that are enforced together for one rule and tier. Empty: unlimited.
+using Limit = std::vector<Counter>;
+
+/// A rule: a name that counters hang on, and the limits of its tiers.
+struct Rule {
+  std::string name;
+  std::uint64_t cost = 1;
+  Limit limit;
+  std::map<std::string, Limit, std::less<>> tiers;  ///< an endpoint's entries for tiers
+  bool own_count = true;  ///< false for `default` and `preflight`: there a tier's own limit applies
+};
+
+/// Finds the rule of a path and method. Cost does not grow with the number of rules in any way a
+/// user would notice. Thread-safe once built.
+class EndpointMatcher {
+ public:
+  struct Entry {
+    std::string pattern;
+    std::vector<std::string> methods;  ///< empty: all; GET includes HEAD
+    std::int64_t priority = 0;
+    std::uint32_t rule = 0;  ///< the caller's index
+  };
+  EndpointMatcher();
+  /// Precondition: every pattern passes validate_pattern.
+  explicit EndpointMatcher(const std::vector<Entry>& entries);
+  ~EndpointMatcher();
+  EndpointMatcher(EndpointMatcher&&) noexcept;
+  EndpointMatcher& operator=(EndpointMatcher&&) noexcept;
+
+  static constexpr std::uint32_t kNoRule = ~std::uint32_t{0};
+  /// The best entry's rule for a canonical path (see read_path), or kNoRule.
+  [[nodiscard]] std::uint32_t match(std::string_view path, std::string_view method) const;
+
+ private:
+  struct Node;
+  std::unique_ptr<Node> root_;
+};
+
+/// Says what is wrong with a pattern, or "" if it is right.
+[[nodiscard]] std::string validate_pattern(std::string_view pattern);
+
+class Policy {
+ public:
+  /// `hash_key` is the store's: it keys the names of the counters. The configuration must be valid.
+  /// An error if there are more windows than the overflow entries can serve.
+  [[nodiscard]] static std::expected<std::unique_ptr<const Policy>, Error> compile(
+      const RateLimitConfig& config, const HashKey& hash_key);
+
+  [[nodiscard]] const RateLimitConfig& config() const { return config_; }
+  [[nodiscard]] const HashKey& hash_key() const { return hash_key_; }
+
+  /// The endpoint rule of one reading of a path, else the default rule.
+  [[nodiscard]] const Rule& match(std::string_view path, std::string_view method) const;
+  [[nodiscard]] bool exempt(std::string_view path, std::string_view method) const;
+  [[nodiscard]] const Rule& default_rule() const { return rules_[0]; }
+  [[nodiscard]] const Rule& preflight_rule() const { return rules_[1]; }
+  [[nodiscard]] const std::vector<Rule>& rules() const { return rules_; }
+
+  /// Every counter in force, in a fixed order: the same in all processes with one configuration.
+  [[nodiscard]] const std::vector<const Counter*>& counters() const { return counters_; }
+  /// Names the counters and their shares of overflow entries and rings: two processes may share a
+  /// segment only if theirs are equal.
+  [[nodiscard]] Hash128 fingerprint() const { return fingerprint_; }
+
+  /// The limit in force: the endpoint's entry for the tier, else the endpoint's limit, else the
+  /// tier's limit, else the default.
+  [[nodiscard]] const Limit& get_applicable_limit(const Rule& rule, std::string_view tier) const;
+
+ private:
+  Policy() = default;
+  RateLimitConfig config_;
+  HashKey hash_key_;
+  std::vector<Rule> rules_;  // 0: default, 1: preflight, then the endpoints in file order
+  std::map<std::string, Limit, std::less<>> tiers_;
+  EndpointMatcher endpoints_;
+  EndpointMatcher exempt_;
+  std::vector<const Counter*> counters_;
+  Hash128 fingerprint_;
+};
+
+}  // namespace tidegate
