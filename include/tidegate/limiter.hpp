@@ -1,0 +1,79 @@
+// START HERE. The limiter: opens what the configuration names and decides.
+//
+//   auto config = tidegate::load_config("tidegate.toml");
+//   if (!config) { for (auto& fault : config.error()) std::cerr << to_string(fault) << '\n'; return 1; }
+//   auto limiter = tidegate::Limiter::open(*config);
+//   if (!limiter) { std::cerr << limiter.error().message << '\n'; return 1; }
+//
+//   tidegate::Decision decision;
+//   (*limiter)->decide({.peer = tidegate::IpAddress::parse("203.0.113.7"),
+//                       .method = "GET", .target = "/reports"}, decision);
+//   if (!decision.admitted()) ...      // response.hpp turns it into fields and a body
+//
+// With Boost.Beast, take RateLimitMiddleware of beast.hpp, which does this for each request.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "tidegate/config.hpp"
+#include "tidegate/decision.hpp"
+#include "tidegate/error.hpp"
+#include "tidegate/response.hpp"
+
+namespace tidegate {
+
+/// What `/health` reports.
+struct Health {
+  std::string_view status;   ///< "ok", "degraded" or "failing"
+  std::string_view backend;  ///< "memory" or "redis"
+  double latency_ms = 0;     ///< of one look into the store, measured now
+  std::string_view breaker;  ///< "closed", "half-open" or "open"
+};
+
+/// One limiter per process, shared by its threads. Processes whose configurations name the same
+/// segment count together. Counts outlive the limiter: they live in the segment.
+class Limiter {
+ public:
+  /// Maps the shared segment, creating it if it is not there, and opens the log. An error says what
+  /// could not be opened and what would help. Does not start threads.
+  [[nodiscard]] static std::expected<std::unique_ptr<Limiter>, Error> open(
+      const LoadedConfig& config);
+  ~Limiter();
+  Limiter(const Limiter&) = delete;
+  Limiter& operator=(const Limiter&) = delete;
+
+  /// Decides by the segment's clock, counts the decision in the metrics and logs it as configured.
+  /// Never fails, never blocks on another process, never throws. Any thread; one `out` per thread.
+  void decide(const Request& request, Decision& out) noexcept;
+
+  /// To be called once in every child that goes on with a limiter opened before fork().
+  void after_fork();
+
+  [[nodiscard]] const RateLimitConfig& config() const;
+  [[nodiscard]] RenderOptions render_options() const;
+  /// The wall clock, microseconds since the Unix epoch: what X-RateLimit-Reset is counted from.
+  [[nodiscard]] std::uint64_t wall_us() const;
+
+  /// Prometheus text of all processes that share the segment. Any thread.
+  [[nodiscard]] std::string metrics() const;
+  [[nodiscard]] Health health() const;
+
+  /// Opens the log file again under its name (after rotation). Not from a signal handler.
+  void reopen_log();
+  /// Writes one line to the log that is not about a request. `event` is a short name.
+  void log_event(std::string_view event, std::string_view message);
+  /// Counts a doubt about client addresses (rate_limit_identity_warnings_total{reason}); the first
+  /// of each reason is logged too. `reason` is one of a few fixed words.
+  void warn_identity(std::string_view reason, std::string_view message);
+
+ private:
+  Limiter();
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tidegate

@@ -1,0 +1,76 @@
+// The in-memory store: the shared table, the rings of sliding_window and the overflow entries, on
+// memory somebody hands it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "store/charge.hpp"
+#include "tidegate/error.hpp"
+
+namespace tidegate {
+
+inline constexpr std::uint32_t kOverflowEntries = 131'072;
+inline constexpr std::uint32_t kMaxOverflowPerWindow = 4'096;
+inline constexpr std::uint32_t kMinOverflowPerWindow = 4;
+
+struct StoreGeometry {
+  std::uint64_t capacity = 1'000'000;   ///< entries meant to be held at once; the table has twice as many slots
+  std::uint64_t log_slots = 1'000'000;  ///< 8-byte slots for the rings of sliding_window
+  friend bool operator==(const StoreGeometry&, const StoreGeometry&) = default;
+};
+
+struct StoreStats {
+  std::uint64_t entries = 0;  ///< live now, counted by looking at every slot
+  std::uint64_t capacity = 0;
+  std::uint64_t evictions = 0;  ///< expired entries of others taken over
+  std::uint64_t overflow = 0;   ///< charges that went to an overflow entry
+  std::uint64_t conflicts = 0;  ///< costs that may have stayed charged after a race of one client
+};
+
+/// One attachment of one process to the table. Many threads may use one attachment; a child of fork
+/// makes its own. Never blocks, never allocates while deciding, never throws; another process may
+/// die at any instruction without harm.
+class MemoryStore {
+ public:
+  /// Bytes that `geometry` takes, a multiple of 4096.
+  [[nodiscard]] static std::size_t bytes_needed(const StoreGeometry& geometry);
+  /// Makes an empty store of zeroed memory aligned to 4096.
+  static void format(std::span<std::byte> memory, const StoreGeometry& geometry);
+  /// Checks magic, layout and sizes against `geometry` before anything is believed.
+  [[nodiscard]] static std::expected<std::unique_ptr<MemoryStore>, Error> attach(
+      std::span<std::byte> memory, const StoreGeometry& geometry);
+  ~MemoryStore();
+
+  /// Lays out rings and overflow shares for the counters in force, the same for all that share the
+  /// memory. With other counters than the ones in force (`fingerprint` differs): an error, unless
+  /// `alone`, when they are laid out anew; entries of the table survive by their keys.
+  [[nodiscard]] std::expected<void, Error> bind(std::span<const Counter* const> counters,
+                                                Hash128 fingerprint, bool alone);
+
+  /// Decides one group, all or nothing. `verdicts` is as long as `charges`.
+  void apply(std::span<const Charge> charges, Ticks now, std::span<Verdict> verdicts);
+
+  /// Decides many groups: group i ends before charges[group_ends[i]]. Cheaper than one by one: the
+  /// memory of several is fetched at once.
+  void apply(std::span<const Charge> charges, std::span<const std::uint32_t> group_ends, Ticks now,
+             std::span<Verdict> verdicts);
+
+  /// Looks without taking and without writing anything.
+  [[nodiscard]] Verdict peek(const Counter& counter, Hash128 client, Ticks now) const;
+  /// Forgets a client under a counter, while traffic flows. True if there was something to forget.
+  bool reset(const Counter& counter, Hash128 client, Ticks now);
+
+  [[nodiscard]] StoreStats stats(Ticks now) const;
+
+ private:
+  MemoryStore();
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tidegate
