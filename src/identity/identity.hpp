@@ -7,24 +7,13 @@
 #include <string_view>
 #include <vector>
 
+#include "core/cidr.hpp"
 #include "core/hash.hpp"
 #include "tidegate/client.hpp"
 #include "tidegate/config.hpp"
 #include "tidegate/decision.hpp"
 
 namespace tidegate {
-
-/// An address range: "10.0.0.0/8", "2001:db8::/32", or one address.
-class Cidr {
- public:
-  /// Nothing if `text` is not an address or CIDR, or has bits set behind the prefix.
-  [[nodiscard]] static std::optional<Cidr> parse(std::string_view text);
-  [[nodiscard]] bool contains(const IpAddress& address) const;
-
- private:
-  IpAddress network_;
-  unsigned prefix_ = 32;
-};
 
 /// Which hops are trusted to name the client; compiled once from the configuration.
 struct ProxyTrust {

@@ -11,6 +11,7 @@
 
 #include "core/hash.hpp"
 #include "policy/path.hpp"
+#include "policy/pattern.hpp"
 #include "store/charge.hpp"
 #include "tidegate/config.hpp"
 
@@ -53,9 +54,6 @@ class EndpointMatcher {
   struct Node;
   std::unique_ptr<Node> root_;
 };
-
-/// Says what is wrong with a pattern, or "" if it is right.
-[[nodiscard]] std::string validate_pattern(std::string_view pattern);
 
 class Policy {
  public:
