@@ -14,12 +14,9 @@
 
 namespace tidegate {
 
-inline constexpr std::uint32_t kOverflowEntries = 131'072;
-inline constexpr std::uint32_t kMaxOverflowPerWindow = 4'096;
-inline constexpr std::uint32_t kMinOverflowPerWindow = 4;
-
 struct StoreGeometry {
-  std::uint64_t capacity = 1'000'000;   ///< entries meant to be held at once; the table has twice as many slots
+  std::uint64_t capacity =
+      1'000'000;  ///< entries meant to be held at once; the table has twice as many slots
   std::uint64_t log_slots = 1'000'000;  ///< 8-byte slots for the rings of sliding_window
   friend bool operator==(const StoreGeometry&, const StoreGeometry&) = default;
 };
