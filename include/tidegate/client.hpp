@@ -14,8 +14,8 @@
 
 namespace tidegate {
 
-/// An IPv4 or IPv6 address in canonical form: an IPv4-mapped IPv6 address *is* the IPv4 address, and
-/// zone ids are dropped. A value; compare with ==.
+/// An IPv4 or IPv6 address in canonical form: an IPv4-mapped IPv6 address *is* the IPv4 address,
+/// and zone ids are dropped. A value; compare with ==.
 class IpAddress {
  public:
   /// 0.0.0.0.
@@ -47,10 +47,12 @@ enum class ClientType : std::uint8_t { ip, user, key };
 
 /// The client that limits are counted for.
 struct ClientIdentity {
-  std::string client_id;  ///< "ip:203.0.113.7", "ip:2001:db8:1:2::/64", "user:42", "key:9f86d081884c"
+  std::string
+      client_id;  ///< "ip:203.0.113.7", "ip:2001:db8:1:2::/64", "user:42", "key:9f86d081884c"
   ClientType client_type = ClientType::ip;
   std::string tier = "anonymous";
-  std::map<std::string, std::string> metadata;  ///< free for the caller; the engine does not read it
+  std::map<std::string, std::string>
+      metadata;  ///< free for the caller; the engine does not read it
 };
 
 /// The canonical text of an address: normalize_ip("::ffff:203.0.113.7") is "203.0.113.7",

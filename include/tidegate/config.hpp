@@ -42,7 +42,7 @@ enum class Per : std::uint8_t { client, address, all };
 struct WindowConfig {
   std::uint64_t limit = 100;
   std::chrono::microseconds window = std::chrono::seconds(60);
-  std::optional<std::uint64_t> burst;  ///< token_bucket only: its capacity; absent: the limit
+  std::optional<std::uint64_t> burst = {};  ///< token_bucket only: its capacity; absent: the limit
   friend bool operator==(const WindowConfig&, const WindowConfig&) = default;
 };
 
@@ -178,8 +178,8 @@ struct LoadedConfig {
 /// Environment variables by name, as handed in by whoever may read them.
 using Environment = std::map<std::string, std::string, std::less<>>;
 
-/// Parses TOML text and lays the environment over it. `file` is only named in faults. Pure: reads no
-/// file and no environment of its own. Reports every fault at once.
+/// Parses TOML text and lays the environment over it. `file` is only named in faults. Pure: reads
+/// no file and no environment of its own. Reports every fault at once.
 [[nodiscard]] std::expected<LoadedConfig, std::vector<Fault>> parse_config(
     std::string_view toml, std::string_view file, const Environment& environment);
 

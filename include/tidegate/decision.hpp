@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tidegate/client.hpp"
+#include "tidegate/config.hpp"
 #include "tidegate/function_ref.hpp"
 
 namespace tidegate {
@@ -23,18 +24,21 @@ class HeaderLines {
 
 /// A request as the engine sees it. Views must live as long as the call that takes it.
 struct Request {
-  std::optional<IpAddress> peer;  ///< the socket's other end; nothing: no address (a unix socket)
-  std::string_view method;
-  std::string_view target;  ///< raw, as received: not decoded, not normalised
+  std::optional<IpAddress> peer =
+      {};  ///< the socket's other end; nothing: no address (a unix socket)
+  std::string_view method = {};
+  std::string_view target = {};  ///< raw, as received: not decoded, not normalised
   /// A second spelling of the target that the application may route on (two different headers of a
   /// proxy that asks). Charged too, if it meets other rules.
-  std::optional<std::string_view> other_target;
+  std::optional<std::string_view> other_target = {};
   const HeaderLines* headers = nullptr;  ///< null: no headers
 
   // What a caller knows better than the engine (a geographic tier, an API plan of one's own).
-  std::optional<std::string_view> client;  ///< used as the client's text instead of identification
-  std::optional<std::string_view> tier;
-  std::optional<std::uint64_t> cost;  ///< instead of the rule's cost; 0 looks and takes nothing
+  std::optional<std::string_view> client =
+      {};  ///< used as the client's text instead of identification
+  std::optional<std::string_view> tier = {};
+  std::optional<std::uint64_t> cost =
+      {};  ///< instead of the rule's cost; 0 looks and takes nothing
 };
 
 enum class Outcome : std::uint8_t {
@@ -63,11 +67,13 @@ enum class Denial : std::uint8_t {
 /// rounded up.
 struct WindowState {
   std::string rule;
+  Algorithm algorithm = Algorithm::sliding_window_counter;
   std::uint64_t limit = 0;
   std::uint64_t window_us = 0;
   std::uint64_t remaining = 0;  ///< what would still be admitted now
   std::uint64_t reset_us = 0;   ///< until the whole allowance is back
-  std::optional<std::uint64_t> retry_after_us;  ///< present only where this window said no and waiting helps
+  std::optional<std::uint64_t>
+      retry_after_us;  ///< present only where this window said no and waiting helps
   bool exceeded = false;
 };
 
@@ -82,7 +88,7 @@ struct Decision {
   std::string path;                  ///< the canonical path, for messages; not escaped
   std::uint64_t cost = 1;
   std::vector<WindowState> windows;  ///< none: unlimited, exempt or disabled
-  std::size_t tightest = 0;          ///< index into `windows`: least remaining; tie: the later reset
+  std::size_t tightest = 0;  ///< index into `windows`: least remaining; tie: the later reset
   /// What Retry-After says (before rounding up to seconds): of the windows exceeded the shortest or
   /// longest, as configured. Nothing where waiting does not help, or nothing was denied.
   std::optional<std::uint64_t> retry_after_us;

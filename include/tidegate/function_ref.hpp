@@ -1,4 +1,5 @@
-// A view of something callable: no allocation, no ownership. Valid only during the call it is passed to.
+// A view of something callable: no allocation, no ownership. Valid only during the call it is
+// passed to.
 #pragma once
 
 #include <memory>

@@ -1,9 +1,9 @@
 // START HERE. The limiter: opens what the configuration names and decides.
 //
 //   auto config = tidegate::load_config("tidegate.toml");
-//   if (!config) { for (auto& fault : config.error()) std::cerr << to_string(fault) << '\n'; return 1; }
-//   auto limiter = tidegate::Limiter::open(*config);
-//   if (!limiter) { std::cerr << limiter.error().message << '\n'; return 1; }
+//   if (!config) { for (auto& fault : config.error()) std::cerr << to_string(fault) << '\n'; return
+//   1; } auto limiter = tidegate::Limiter::open(*config); if (!limiter) { std::cerr <<
+//   limiter.error().message << '\n'; return 1; }
 //
 //   tidegate::Decision decision;
 //   (*limiter)->decide({.peer = tidegate::IpAddress::parse("203.0.113.7"),

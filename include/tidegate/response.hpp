@@ -23,9 +23,9 @@ struct RenderOptions {
 /// Receives one response field. It replaces a field of that name. Views live during the call only.
 using FieldSink = FunctionRef<void(std::string_view name, std::string_view value)>;
 
-/// Writes X-RateLimit-* and/or RateLimit and RateLimit-Policy for a decision that has fields, and on
-/// a rejection Retry-After (whole seconds, at least 1), Content-Type and Cache-Control: no-store.
-/// Writes nothing for exempt, unlimited and disabled. `wall_us` is the wall clock (Unix,
+/// Writes X-RateLimit-* and/or RateLimit and RateLimit-Policy for a decision that has fields, and
+/// on a rejection Retry-After (whole seconds, at least 1), Content-Type and Cache-Control:
+/// no-store. Writes nothing for exempt, unlimited and disabled. `wall_us` is the wall clock (Unix,
 /// microseconds), from which X-RateLimit-Reset is counted.
 void add_rate_limit_headers(const Decision& decision, const RenderOptions& options,
                             std::uint64_t wall_us, FieldSink sink);
@@ -36,7 +36,8 @@ void add_rate_limit_headers(const Decision& decision, const RenderOptions& optio
 /// Seconds for Retry-After: rounded up, at least 1. Nothing where waiting does not help.
 [[nodiscard]] std::optional<std::uint64_t> calculate_retry_after(const Decision& decision);
 
-/// The JSON body of a rejection (contract 5), appended to `out`. Precondition: !decision.admitted().
+/// The JSON body of a rejection (contract 5), appended to `out`. Precondition:
+/// !decision.admitted().
 void append_rejection_body(const Decision& decision, std::string& out);
 
 }  // namespace tidegate

@@ -15,10 +15,11 @@ namespace tidegate {
 /// A window ready for use. Made by make_window; immutable afterwards.
 struct Window {
   Algorithm algorithm = Algorithm::sliding_window_counter;
-  std::uint64_t limit = 0;     ///< units per window, 0 to 10^9
-  std::uint64_t capacity = 0;  ///< the largest cost that can ever pass: burst of a bucket, else limit
-  Micros window_us = 0;        ///< 1'000 to kMaxWindow_us
-  Ticks window = 0;            ///< the same in ticks
+  std::uint64_t limit = 0;  ///< units per window, 0 to 10^9
+  std::uint64_t capacity =
+      0;                 ///< the largest cost that can ever pass: burst of a bucket, else limit
+  Micros window_us = 0;  ///< 1'000 to kMaxWindow_us
+  Ticks window = 0;      ///< the same in ticks
 
   // token_bucket
   Ticks period = 0;  ///< T: ticks one unit weighs

@@ -1,0 +1,46 @@
+// The commands behind the command line. Each returns the exit code: 0 fine, 1 the answer is no.
+// Results go to stdout, everything else to stderr.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "adapters/asio/serve.hpp"
+#include "tidegate/config.hpp"
+
+namespace tidegate::command {
+
+inline constexpr int kFine = 0;
+inline constexpr int kNo = 1;
+inline constexpr int kUsage = 2;
+
+using ConfigPath = std::optional<std::string>;
+
+/// Loads and prints warnings and faults to stderr. Nothing: there were faults.
+[[nodiscard]] std::optional<LoadedConfig> load_or_complain(const ConfigPath& path);
+
+int serve(const ConfigPath& config, const asio::ServeOptions& options);
+int check(const ConfigPath& config);
+int replay(const ConfigPath& config, const std::string& backend);
+
+struct ExplainOptions {
+  std::string peer = "127.0.0.1";
+  std::vector<std::string> headers;  ///< "Name: value"
+  std::string method;
+  std::string target;
+};
+int explain(const ConfigPath& config, const ExplainOptions& options);
+
+struct ClientOptions {
+  std::string client;  ///< as logs and metrics write it: "ip:203.0.113.7"
+  std::string rule;    ///< empty: all
+  std::string tier = "anonymous";
+};
+int peek(const ConfigPath& config, const ClientOptions& options);
+int reset(const ConfigPath& config, const ClientOptions& options);
+
+int segment_list();
+int segment_remove(const std::string& name);
+
+}  // namespace tidegate::command

@@ -1,0 +1,113 @@
+// The command line: reads the arguments and calls a command. Nothing else.
+#include <cstdio>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "apps/tidegate/commands.hpp"
+
+namespace {
+
+using namespace tidegate;
+
+/// `--config F`, described the same everywhere.
+void add_config(CLI::App& command, command::ConfigPath& config) {
+  command.add_option(
+      "--config", config,
+      "Configuration file (else $RATE_LIMIT_CONFIG, ./tidegate.toml, ./config.toml)");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{
+      "tidegate: exact rate limits, shared by all processes of a host.\n"
+      "Results go to standard output, everything else to standard error. Exit codes: 0 fine,\n"
+      "1 the answer is no (faults in a configuration, nothing found), 2 wrong usage.",
+      "tidegate"};
+  app.require_subcommand(1);
+
+  command::ConfigPath config;
+  int result = command::kFine;
+
+  ServeOptions serve_options;
+  CLI::App& serve = *app.add_subcommand("serve",
+                                        "Run the server: a decision for proxies that ask "
+                                        "(/auth), health, metrics, and a demo API");
+  add_config(serve, config);
+  serve.add_option("--listen", serve_options.listen, "Address and port")->capture_default_str();
+  serve.add_option("--ops-listen", serve_options.ops_listen,
+                   "Serve /health and /metrics at an address and port of their own");
+  serve.add_flag("--demo", serve_options.demo, "Add a small API behind the limiter to try it on");
+  serve.add_option("--workers", serve_options.workers, "Worker processes")
+      ->check(CLI::Range(1, 256))
+      ->capture_default_str();
+  serve.callback([&] { result = command::serve(config, serve_options); });
+
+  CLI::App& check = *app.add_subcommand("check",
+                                        "Print every fault of a configuration, or what it "
+                                        "would enforce");
+  check.add_option("file", config, "Configuration file (default: as for serve)");
+  check.callback([&] { result = command::check(config); });
+
+  command::ExplainOptions explain_options;
+  CLI::App& explain = *app.add_subcommand("explain",
+                                          "Say which client, rule and windows a request "
+                                          "meets, and why");
+  add_config(explain, config);
+  explain.add_option("--peer", explain_options.peer, "The socket's other end")
+      ->capture_default_str();
+  explain.add_option("-H,--header", explain_options.headers, "A header line, 'Name: value'")
+      ->allow_extra_args(false);
+  explain.add_option("method", explain_options.method, "GET, POST, ...")->required();
+  explain.add_option("target", explain_options.target, "Request target, as /path?query")
+      ->required();
+  explain.callback([&] { result = command::explain(config, explain_options); });
+
+  std::string backend;
+  CLI::App& replay = *app.add_subcommand("replay",
+                                         "Decide requests with given times: one JSON "
+                                         "object a line in, one out");
+  add_config(replay, config);
+  replay.add_option("--backend", backend, "memory (the default)");
+  replay.callback([&] { result = command::replay(config, backend); });
+
+  command::ClientOptions client_options;
+  const auto add_client = [&](CLI::App& command) {
+    add_config(command, config);
+    command.add_option("--rule", client_options.rule, "Only this rule (default: all)");
+    command
+        .add_option("client", client_options.client,
+                    "The client as logs and metrics write it, as ip:203.0.113.7")
+        ->required();
+  };
+  CLI::App& peek = *app.add_subcommand("peek", "Show what a client has left, taking nothing");
+  add_client(peek);
+  peek.add_option("--tier", client_options.tier, "The tier whose limits are shown")
+      ->capture_default_str();
+  peek.callback([&] { result = command::peek(config, client_options); });
+  CLI::App& reset = *app.add_subcommand("reset", "Forget a client");
+  add_client(reset);
+  reset.callback([&] { result = command::reset(config, client_options); });
+
+  CLI::App& segment = *app.add_subcommand("segment", "The shared memory that counts live in");
+  segment.require_subcommand(1);
+  CLI::App& list = *segment.add_subcommand("list", "List the segments of this host");
+  list.callback([&] { result = command::segment_list(); });
+  std::string name;
+  CLI::App& remove = *segment.add_subcommand("remove", "Remove one, with all counts in it");
+  remove.add_option("name", name, "As listed")->required();
+  remove.callback([&] { result = command::segment_remove(name); });
+
+  app.add_subcommand("version", "Print the version")->callback([] {
+    std::puts("tidegate " TIDEGATE_VERSION);
+  });
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error);
+    return code == 0 ? command::kFine : command::kUsage;
+  }
+  return result;
+}

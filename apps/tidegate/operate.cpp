@@ -1,0 +1,85 @@
+// serve, peek, reset and segment: what works on the shared memory of this host.
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "adapters/posix/open_engine.hpp"
+#include "apps/tidegate/commands.hpp"
+#include "engine/explain.hpp"
+#include "tidegate/limiter.hpp"
+
+namespace tidegate::command {
+namespace {
+
+int complain(const Error& error) {
+  fmt::print(stderr, "{}\n", error.message);
+  return kNo;
+}
+
+/// True if `rule` names a rule, or is empty; else says which there are.
+bool rule_exists(const Policy& policy, const std::string& rule) {
+  std::string names;
+  for (const Rule& each : policy.rules()) {
+    if (rule.empty() || each.name == rule) return true;
+    names += (names.empty() ? "" : ", ") + each.name;
+  }
+  fmt::print(stderr, "--rule {}: no such rule; there are {}\n", rule, names);
+  return false;
+}
+
+std::string seconds(std::uint64_t us) {
+  return fmt::format("{:.3f} s", static_cast<double>(us) / 1e6);
+}
+
+}  // namespace
+
+int serve(const ConfigPath& config, const ServeOptions& options) {
+  const auto loaded = load_or_complain(config);
+  if (!loaded) return kNo;
+  const auto limiter = Limiter::open(*loaded);
+  if (!limiter) return complain(limiter.error());
+  return tidegate::serve(options, **limiter);
+}
+
+int peek(const ConfigPath& config, const ClientOptions& options) {
+  const auto loaded = load_or_complain(config);
+  if (!loaded) return kNo;
+  const auto open = posix::open_engine(loaded->config, posix::OpenMode::existing);
+  if (!open) return complain(open.error());
+  if (!rule_exists(open->engine->policy(), options.rule)) return kUsage;
+  const auto states =
+      open->engine->peek(options.client, options.rule, options.tier, open->segment.now_us());
+  for (const WindowState& state : states) {
+    fmt::print("{} {} per {}: {} remaining, whole in {}\n", state.rule, state.limit,
+               seconds(state.window_us), state.remaining, seconds(state.reset_us));
+  }
+  return kFine;
+}
+
+int reset(const ConfigPath& config, const ClientOptions& options) {
+  const auto loaded = load_or_complain(config);
+  if (!loaded) return kNo;
+  const auto open = posix::open_engine(loaded->config, posix::OpenMode::existing);
+  if (!open) return complain(open.error());
+  if (!rule_exists(open->engine->policy(), options.rule)) return kUsage;
+  const std::size_t forgotten =
+      open->engine->reset(options.client, options.rule, open->segment.now_us());
+  fmt::print("{}: {} counter{} forgotten\n", options.client, forgotten, forgotten == 1 ? "" : "s");
+  return kFine;
+}
+
+int segment_list() {
+  for (const posix::SegmentInfo& info : posix::list_segments()) {
+    fmt::print("{}  {:.1f} MiB  {}  {}\n", info.name, static_cast<double>(info.bytes) / (1 << 20),
+               info.path, info.detail);
+  }
+  return kFine;
+}
+
+int segment_remove(const std::string& name) {
+  if (const auto removed = posix::remove_segment(name); !removed) return complain(removed.error());
+  fmt::print("{} removed\n", name);
+  return kFine;
+}
+
+}  // namespace tidegate::command

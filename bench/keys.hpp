@@ -1,0 +1,80 @@
+// The keys of a benchmark: made before the clock starts, lying in memory in the order of the calls.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <random>
+#include <string_view>
+#include <vector>
+
+namespace tidegate::bench {
+
+inline constexpr std::size_t kKeyLength = 20;
+
+/// Key number `n`, as a client's text would look: "ip:client-0001234567".
+class Key {
+ public:
+  explicit Key(std::uint64_t n) {
+    std::snprintf(text_, sizeof text_, "ip:client-%010llu", static_cast<unsigned long long>(n));
+  }
+  [[nodiscard]] std::string_view view() const { return {text_, kKeyLength}; }
+
+ private:
+  char text_[kKeyLength + 1] = {};
+};
+
+/// Keys of many calls, one behind the other.
+class KeyStream {
+ public:
+  template <class Draw>
+  KeyStream(std::size_t calls, Draw&& draw) {
+    text_.reserve(calls * kKeyLength);
+    for (std::size_t i = 0; i < calls; ++i) {
+      const Key key(draw());
+      text_.insert(text_.end(), key.view().begin(), key.view().end());
+    }
+  }
+  [[nodiscard]] std::size_t size() const { return text_.size() / kKeyLength; }
+  [[nodiscard]] std::string_view operator[](std::size_t i) const {
+    return {text_.data() + i * kKeyLength, kKeyLength};
+  }
+
+ private:
+  std::vector<char> text_;
+};
+
+/// Zipf-distributed numbers 0 to n - 1 by rejection-inversion (W. Hoermann and G. Derflinger,
+/// "Rejection-inversion to generate variates from monotone discrete distributions", 1996).
+class Zipf {
+ public:
+  Zipf(std::uint64_t n, double exponent)
+      : n_(static_cast<double>(n)),
+        s_(exponent),
+        low_(integral(1.5) - 1.0),
+        high_(integral(n_ + 0.5)) {}
+
+  template <class Random>
+  std::uint64_t operator()(Random& random) {
+    std::uniform_real_distribution<double> uniform(low_, high_);
+    for (;;) {
+      const double u = uniform(random);
+      const double x = inverse(u);
+      double k = std::floor(x + 0.5);
+      if (k < 1) k = 1;
+      if (k > n_) k = n_;
+      if (u >= integral(k + 0.5) - std::pow(k, -s_)) return static_cast<std::uint64_t>(k) - 1;
+    }
+  }
+
+ private:
+  [[nodiscard]] double integral(double x) const { return (std::pow(x, 1 - s_) - 1) / (1 - s_); }
+  [[nodiscard]] double inverse(double y) const { return std::pow(1 + y * (1 - s_), 1 / (1 - s_)); }
+
+  double n_;
+  double s_;
+  double low_;
+  double high_;
+};
+
+}  // namespace tidegate::bench

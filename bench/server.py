@@ -1,0 +1,97 @@
+"""CPU per request of `tidegate serve` against the same server without the limiter.
+
+One worker each, on loopback, driven by wrk with keep-alive connections. The two run at the same time
+and take turns under load; each pair gives one ratio. The table prints the median and the spread.
+"""
+
+import argparse
+import os
+import pathlib
+import re
+import statistics
+import subprocess
+import tempfile
+import time
+
+CONFIG = """
+[rate_limiting]
+namespace = "bench-{pid}"
+default_limit = 100000000
+default_window = "1h"
+algorithm = "token_bucket"
+[rate_limiting.memory]
+segment = ""
+"""
+
+
+def start(command: list[str]) -> tuple[subprocess.Popen, int]:
+    """Starts a server on a free port and returns it with its port."""
+    server = subprocess.Popen([*command, "--listen", "127.0.0.1:0", "--demo", "--workers", "1"],
+                              stdout=subprocess.PIPE, text=True)
+    for line in server.stdout:
+        if found := re.search(r"127\.0\.0\.1:(\d+)", line):
+            return server, int(found.group(1))
+    raise SystemExit(f"{command[0]} did not start")
+
+
+def cpu_ns(parent: int) -> int:
+    """CPU time of the worker processes of a server, in nanoseconds, from the scheduler's own count."""
+    total = 0
+    children = pathlib.Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    for child in children:
+        for task in pathlib.Path(f"/proc/{child}/task").iterdir():
+            total += int((task / "schedstat").read_text().split()[0])
+    return total
+
+
+def cost_us(server: subprocess.Popen, port: int, seconds: float) -> float:
+    """Drives one server for a while and returns its CPU time per request in microseconds."""
+    before = cpu_ns(server.pid)
+    done = subprocess.run(["wrk", "-t1", "-c32", f"-d{seconds}s",
+                           f"http://127.0.0.1:{port}/api/v1/hello"],
+                          capture_output=True, text=True, check=True)
+    spent = cpu_ns(server.pid) - before
+    if "Non-2xx" in done.stdout:
+        raise SystemExit("the server rejected requests:\n" + done.stdout)
+    requests = int(re.search(r"(\d+) requests in", done.stdout).group(1))
+    return spent / requests / 1000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bin", type=pathlib.Path, required=True, help="folder of the programs")
+    parser.add_argument("--pairs", type=int, default=21)
+    parser.add_argument("--seconds", type=int, default=2)
+    arguments = parser.parse_args()
+
+    with tempfile.NamedTemporaryFile("w", suffix=".toml") as config:
+        config.write(CONFIG.format(pid=os.getpid()))
+        config.flush()
+        limited = [str(arguments.bin / "tidegate"), "serve", "--config", config.name]
+        servers = [start(limited), start([str(arguments.bin / "bench_bare_server")])]
+        try:
+            time.sleep(0.5)
+            for server, port in servers:
+                cost_us(server, port, 1)  # warm up
+            costs = ([], [])
+            for pair in range(arguments.pairs):
+                for which in (0, 1) if pair % 2 == 0 else (1, 0):
+                    costs[which].append(cost_us(*servers[which], arguments.seconds))
+        finally:
+            for server, _ in servers:
+                server.terminate()
+                server.wait()
+
+    ratios = sorted(a / b for a, b in zip(*costs))
+    print(f"CPU per request, {arguments.pairs} alternating pairs of {arguments.seconds} s\n")
+    print("| server          | us per request (median) |")
+    print("|-----------------|-------------------------|")
+    print(f"| with limiter    | {statistics.median(costs[0]):23.2f} |")
+    print(f"| without limiter | {statistics.median(costs[1]):23.2f} |")
+    quarter = len(ratios) // 4
+    print(f"\nratio with / without: median {statistics.median(ratios):.3f}, middle half "
+          f"{ratios[quarter]:.3f} to {ratios[-quarter - 1]:.3f}, all {ratios[0]:.3f} to {ratios[-1]:.3f}")
+
+
+if __name__ == "__main__":
+    main()

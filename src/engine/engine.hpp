@@ -1,0 +1,74 @@
+// The order of steps of a decision, written once: who is asking, which rules apply, what is
+// charged, and what the answers of the store mean.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "core/time.hpp"
+#include "identity/identity.hpp"
+#include "policy/policy.hpp"
+#include "store/charge.hpp"
+#include "store/memory/store.hpp"
+#include "tidegate/decision.hpp"
+
+namespace tidegate {
+
+/// What one request asks of the store. A request can meet four rules at most (two spellings of its
+/// target, each with two readings); the charges of all of them are one group.
+struct Plan {
+  static constexpr std::size_t kMaxRules = 4;
+  static constexpr std::size_t kMaxCharges = kMaxRules * kMaxWindowsPerRule;
+
+  std::array<Charge, kMaxCharges> charges;
+  std::array<std::size_t, kMaxCharges>
+      window_of;  ///< charge i fills in Decision::windows[window_of[i]]
+  std::size_t size = 0;
+};
+
+/// Immutable but for the counts in the store. Thread-safe: any number of threads, one Decision
+/// each.
+class Engine {
+ public:
+  /// Keeps `store` by reference; it must outlive the engine.
+  Engine(std::shared_ptr<const Policy> policy, MemoryStore& store);
+
+  /// The whole way of a request. `now_us` counts from the Unix epoch, by whatever clock the sharers
+  /// of the store agree on. Never fails.
+  void decide(const Request& request, Micros now_us, Decision& out) const;
+
+  /// The state of one client under the rules named `rule` (all where empty), one entry per window
+  /// that could be charged for `tier`. Takes nothing and writes nothing.
+  [[nodiscard]] std::vector<WindowState> peek(std::string_view client, std::string_view rule,
+                                              std::string_view tier, Micros now_us) const;
+  /// Forgets one client under the rules named `rule` (all where empty), whatever his tier. Returns
+  /// how many counters had something to forget.
+  std::size_t reset(std::string_view client, std::string_view rule, Micros now_us) const;
+
+  [[nodiscard]] const Policy& policy() const { return *policy_; }
+  [[nodiscard]] std::shared_ptr<const Policy> shared_policy() const { return policy_; }
+  [[nodiscard]] const Identifier& identifier() const { return identifier_; }
+
+ private:
+  /// Identity and rules: fills in everything of `out` that does not depend on the store, a denial
+  /// that needs no asking included. Nothing is left to charge if the request is exempt or
+  /// unlimited.
+  void plan(const Request& request, Decision& out, Plan& plan) const;
+  /// Turns the store's answers into the decision.
+  void conclude(const Plan& plan, std::span<const Verdict> verdicts, Decision& out) const;
+  void charge(const Rule& rule, const Request& request, Hash128 client, Decision& out,
+              Plan& plan) const;
+
+  std::shared_ptr<const Policy> policy_;
+  Identifier identifier_;
+  MemoryStore& store_;
+};
+
+/// True for a CORS preflight: OPTIONS with Origin and Access-Control-Request-Method.
+[[nodiscard]] bool is_preflight(const Request& request);
+
+}  // namespace tidegate
