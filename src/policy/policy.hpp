@@ -25,8 +25,7 @@ struct Rule {
   std::string name;
   std::uint64_t cost = 1;
   Limit limit;
-  std::map<std::string, Limit, std::less<>> tiers;  ///< an endpoint's entries for tiers
-  bool own_count = true;  ///< false for `default` and `preflight`: there a tier's own limit applies
+  std::map<std::string, Limit, std::less<>> tiers;  ///< instead of `limit`, for these tiers
 };
 
 /// Finds the rule of a path and method. Cost does not grow with the number of rules in any way a
@@ -39,7 +38,7 @@ class EndpointMatcher {
     std::int64_t priority = 0;
     std::uint32_t rule = 0;  ///< the caller's index
   };
-  EndpointMatcher();
+  EndpointMatcher() = default;
   /// Precondition: every pattern passes validate_pattern.
   explicit EndpointMatcher(const std::vector<Entry>& entries);
   ~EndpointMatcher();
