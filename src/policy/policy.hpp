@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/hash.hpp"
+#include "policy/matcher.hpp"
 #include "policy/path.hpp"
 #include "policy/pattern.hpp"
 #include "store/charge.hpp"
@@ -26,32 +27,6 @@ struct Rule {
   std::uint64_t cost = 1;
   Limit limit;
   std::map<std::string, Limit, std::less<>> tiers;  ///< instead of `limit`, for these tiers
-};
-
-/// Finds the rule of a path and method. Cost does not grow with the number of rules in any way a
-/// user would notice. Thread-safe once built.
-class EndpointMatcher {
- public:
-  struct Entry {
-    std::string pattern;
-    std::vector<std::string> methods;  ///< empty: all; GET includes HEAD
-    std::int64_t priority = 0;
-    std::uint32_t rule = 0;  ///< the caller's index
-  };
-  EndpointMatcher() = default;
-  /// Precondition: every pattern passes validate_pattern.
-  explicit EndpointMatcher(const std::vector<Entry>& entries);
-  ~EndpointMatcher();
-  EndpointMatcher(EndpointMatcher&&) noexcept;
-  EndpointMatcher& operator=(EndpointMatcher&&) noexcept;
-
-  static constexpr std::uint32_t kNoRule = ~std::uint32_t{0};
-  /// The best entry's rule for a canonical path (see read_path), or kNoRule.
-  [[nodiscard]] std::uint32_t match(std::string_view path, std::string_view method) const;
-
- private:
-  struct Node;
-  std::unique_ptr<Node> root_;
 };
 
 class Policy {
