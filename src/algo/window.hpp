@@ -49,24 +49,10 @@ struct Quota {
   Micros retry_after_us = 0;    ///< until the asked cost would be admitted; 0 if it would be now
 };
 
-// The three algorithms whose whole state is one word. `word` may lie in the future (another process
-// saw a later time): see each algorithm for how that is read. `cost` 0 to capacity.
-// A step never returns a word below max(word, what never-seen at `now` means): words only grow.
-
-namespace token_bucket {
-[[nodiscard]] Step step(const Window& window, Ticks word, Ticks now, std::uint64_t cost);
-[[nodiscard]] Quota inspect(const Window& window, Ticks word, Ticks now, std::uint64_t cost);
-}  // namespace token_bucket
-
-namespace sliding_window_counter {
-[[nodiscard]] Step step(const Window& window, Ticks word, Ticks now, std::uint64_t cost);
-[[nodiscard]] Quota inspect(const Window& window, Ticks word, Ticks now, std::uint64_t cost);
-}  // namespace sliding_window_counter
-
-namespace fixed_window {
-[[nodiscard]] Step step(const Window& window, Ticks word, Ticks now, std::uint64_t cost);
-[[nodiscard]] Quota inspect(const Window& window, Ticks word, Ticks now, std::uint64_t cost);
-}  // namespace fixed_window
+// Each algorithm has a header of its own; its whole state is one word. `word` may lie in the future
+// (another process saw a later time): see each algorithm for how that is read. `cost` 0 to
+// capacity. A step never returns a word below max(word, what never-seen at `now` means): words only
+// grow.
 
 /// By `window.algorithm`. Not for sliding_window, whose state is a ring (see store/memory).
 [[nodiscard]] Step step(const Window& window, Ticks word, Ticks now, std::uint64_t cost);

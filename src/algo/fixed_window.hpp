@@ -1,0 +1,36 @@
+// Fixed windows [kW, (k+1)W) from the Unix epoch: at most `limit` in each.
+//
+// word = end of the window of the last charge + count, in ticks. The count is at most a million a
+// second, far below the ticks of a window, so both can be read back, and the entry counts as live
+// for less than one window too long. A word of a later window moves time forward to its start: a
+// process whose time is late does not open the old window again.
+#pragma once
+
+#include <algorithm>
+
+#include "algo/window.hpp"
+
+namespace tidegate::fixed_window {
+
+struct State {
+  Ticks end = 0;            ///< of the window that is charged
+  std::uint64_t count = 0;  ///< units taken in it
+};
+
+[[nodiscard]] inline State read(const Window& window, Ticks word, Ticks now) {
+  const Ticks end = now - now % window.window + window.window;
+  const Ticks count = word % window.window;
+  const Ticks charged_end = word - count;
+  return charged_end >= end ? State{charged_end, count} : State{end, 0};
+}
+
+[[nodiscard]] inline Step step(const Window& window, Ticks word, Ticks now, std::uint64_t cost) {
+  const State state = read(window, word, now);
+  const bool admitted = state.count + cost <= window.limit;
+  if (!admitted || cost == 0) return {word, admitted};
+  return {state.end + state.count + cost, true};
+}
+
+[[nodiscard]] Quota inspect(const Window& window, Ticks word, Ticks now, std::uint64_t cost);
+
+}  // namespace tidegate::fixed_window
