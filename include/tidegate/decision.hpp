@@ -18,7 +18,7 @@ class HeaderLines {
  public:
   virtual ~HeaderLines() = default;
   /// Calls `use` with the value of each line named `name` (without regard to case), in the order
-  /// received, until it returns false.
+  /// received, until it returns false. The values live as long as the request they belong to.
   virtual void each(std::string_view name, FunctionRef<bool(std::string_view)> use) const = 0;
 };
 

@@ -1,4 +1,4 @@
-// Request -> client: addresses behind proxies and header keys.
+// Request -> client: the configured steps, tried in order.
 #pragma once
 
 #include <cstdint>
@@ -7,35 +7,35 @@
 #include <string_view>
 #include <vector>
 
-#include "core/cidr.hpp"
 #include "core/hash.hpp"
+#include "identity/forwarded.hpp"
 #include "tidegate/client.hpp"
 #include "tidegate/config.hpp"
 #include "tidegate/decision.hpp"
 
 namespace tidegate {
 
-/// Which hops are trusted to name the client; compiled once from the configuration.
-struct ProxyTrust {
-  std::uint32_t depth = 0;
-  std::vector<Cidr> proxies;
-};
-
-/// The client's address by contract 2: the peer, or an entry of X-Forwarded-For if the hops that
-/// added it are trusted. `peer` empty (a unix socket) counts as a trusted hop. Nothing: no address
-/// is known ("ip:local"). Reads at most the last 32 entries; allocates nothing.
-[[nodiscard]] std::optional<IpAddress> get_client_ip(const std::optional<IpAddress>& peer,
-                                                     const HeaderLines* headers,
-                                                     const ProxyTrust& trust);
+/// A client's text is at most this long ("user:" and an id of 256 bytes); of a longer one that a
+/// caller hands in, a hash is used.
+inline constexpr std::size_t kMaxClientText = 261;
 
 /// Turns requests into clients by the configured steps. Immutable; thread-safe.
+///
+/// The first step that yields a client decides; if none does, the address is used, so that nobody
+/// is without a limit. A header step yields nothing if the header is absent or empty, or has
+/// several lines that differ: which of them counts is a guess, and whoever guessed like the
+/// application could add lines of his own invention to a valid key and be a new client each time.
 class Identifier {
  public:
-  /// `hash_key` keys the hash that stands for the value of a header key ("key:<12 hex digits>").
+  /// `hash_key` keys the hash that stands for the value of a header ("key:<12 hex digits>"). The
+  /// configuration must be valid.
   Identifier(const ClientIdentificationConfig& config, const HashKey& hash_key);
 
-  /// Fills in client_id, client_type and tier, reusing `out`'s memory. Also returns the address
-  /// found, for exemptions, which are compared in full before prefix grouping.
+  /// Fills in client_id, client_type and tier, reusing `out`'s memory. Returns the address found
+  /// whatever the client is, for exemptions, which are compared in full before prefix grouping.
+  ///
+  /// A client or tier that the caller hands in is taken as it is, an empty one is as good as none.
+  /// Whether a tier is configured is for the policy to say; without one it is "anonymous".
   std::optional<IpAddress> identify(const Request& request, ClientIdentity& out) const;
 
   /// One line per step for `tidegate explain`: what was looked at, what it gave, what was skipped.
@@ -46,10 +46,15 @@ class Identifier {
     enum class Kind : std::uint8_t { jwt, ip, header } kind;
     std::string header;
   };
+  bool identify_by_header(const Step& step, const Request& request, ClientIdentity& out) const;
+  void identify_by_address(const std::optional<IpAddress>& address, ClientIdentity& out) const;
+  void identify_by_caller(std::string_view client, ClientIdentity& out) const;
+  void append_key(std::string_view value, std::string& out) const;
+
   std::vector<Step> steps_;
   ProxyTrust trust_;
   unsigned ipv6_prefix_;
-  HashKey hash_key_;
+  HashKey key_;  // of header values and long texts alone
 };
 
 }  // namespace tidegate
