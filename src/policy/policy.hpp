@@ -3,32 +3,27 @@
 
 #include <cstdint>
 #include <expected>
-#include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "core/cidr.hpp"
 #include "core/hash.hpp"
+#include "policy/layout.hpp"
 #include "policy/matcher.hpp"
 #include "policy/path.hpp"
 #include "policy/pattern.hpp"
+#include "policy/rule.hpp"
 #include "store/charge.hpp"
+#include "tidegate/client.hpp"
 #include "tidegate/config.hpp"
+#include "tidegate/error.hpp"
 
 namespace tidegate {
 
-/// The windows that are enforced together for one rule and tier. Empty: unlimited.
-using Limit = std::vector<Counter>;
-
-/// A rule: a name that counters hang on, and the limits of its tiers.
-struct Rule {
-  std::string name;
-  std::uint64_t cost = 1;
-  Limit limit;
-  std::map<std::string, Limit, std::less<>> tiers;  ///< instead of `limit`, for these tiers
-};
-
+/// Which rules there are, which one a path meets, and what is exempt. Thread-safe.
 class Policy {
  public:
   /// `hash_key` is the store's: it keys the names of the counters. The configuration must be valid.
@@ -41,31 +36,41 @@ class Policy {
 
   /// The endpoint rule of one reading of a path, else the default rule.
   [[nodiscard]] const Rule& match(std::string_view path, std::string_view method) const;
+  /// Whether one reading of a path is exempt.
   [[nodiscard]] bool exempt(std::string_view path, std::string_view method) const;
+  /// Compares the full address, not its prefix group.
+  [[nodiscard]] bool exempt_address(const IpAddress& address) const;
+  /// Whether the configuration names a tier, as its own or at an endpoint. "anonymous" is always
+  /// one.
+  [[nodiscard]] bool known_tier(std::string_view tier) const;
+
   [[nodiscard]] const Rule& default_rule() const { return rules_[0]; }
   [[nodiscard]] const Rule& preflight_rule() const { return rules_[1]; }
+  /// `default`, `preflight`, then the endpoints in the order of the file.
   [[nodiscard]] const std::vector<Rule>& rules() const { return rules_; }
 
-  /// Every counter in force, in a fixed order: the same in all processes with one configuration.
-  [[nodiscard]] const std::vector<const Counter*>& counters() const { return counters_; }
+  /// Every counter in force, each key once, in a fixed order: the same in all processes with one
+  /// configuration.
+  [[nodiscard]] const std::vector<const Counter*>& counters() const { return layout_.counters; }
   /// Names the counters and their shares of overflow entries and rings: two processes may share a
   /// segment only if theirs are equal.
-  [[nodiscard]] Hash128 fingerprint() const { return fingerprint_; }
+  [[nodiscard]] Hash128 fingerprint() const { return layout_.fingerprint; }
 
-  /// The limit in force: the endpoint's entry for the tier, else the endpoint's limit, else the
-  /// tier's limit, else the default.
-  [[nodiscard]] const Limit& get_applicable_limit(const Rule& rule, std::string_view tier) const;
+  /// The limit in force: the endpoint's entry for the tier, else the endpoint's limit; under the
+  /// default rule the tier's limit, else the default.
+  [[nodiscard]] static const Limit& get_applicable_limit(const Rule& rule, std::string_view tier);
 
  private:
-  Policy() = default;
+  Policy(const RateLimitConfig& config, const HashKey& hash_key);
+
   RateLimitConfig config_;
   HashKey hash_key_;
-  std::vector<Rule> rules_;  // 0: default, 1: preflight, then the endpoints in file order
-  std::map<std::string, Limit, std::less<>> tiers_;
+  std::vector<Rule> rules_;
+  std::set<std::string, std::less<>> tiers_;
   EndpointMatcher endpoints_;
-  EndpointMatcher exempt_;
-  std::vector<const Counter*> counters_;
-  Hash128 fingerprint_;
+  EndpointMatcher exempt_endpoints_;
+  std::vector<Cidr> exempt_addresses_;
+  Layout layout_;  // points into rules_
 };
 
 }  // namespace tidegate

@@ -1,0 +1,123 @@
+#include "policy/layout.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+
+namespace tidegate {
+namespace {
+
+/// Joined by NUL, which no name contains, so that no two lists of names are one text.
+void append_part(std::string& text, std::string_view part) {
+  text += part;
+  text += '\0';
+}
+
+std::vector<Limit*> limits_of(Rule& rule) {
+  std::vector<Limit*> limits{&rule.limit};
+  for (auto& [tier, limit] : rule.tiers) limits.push_back(&limit);
+  return limits;
+}
+
+/// Numbers the windows of a rule, those of all its tiers together, the shortest first. With more
+/// windows than there are places, some share one: a place is a hint where to look, not a name.
+void set_places(Rule& rule) {
+  const auto order_of = [](const Counter& counter) {
+    return std::pair(counter.window.window_us, counter.window.algorithm);
+  };
+  std::set<std::pair<Micros, Algorithm>> windows;
+  for (const Limit* limit : limits_of(rule)) {
+    for (const Counter& counter : *limit) windows.insert(order_of(counter));
+  }
+  for (Limit* limit : limits_of(rule)) {
+    for (Counter& counter : *limit) {
+      const auto place = std::distance(windows.begin(), windows.find(order_of(counter)));
+      counter.place =
+          static_cast<std::uint8_t>(static_cast<std::size_t>(place) % kMaxWindowsPerRule);
+    }
+  }
+}
+
+using Key = std::pair<std::uint64_t, std::uint64_t>;
+
+std::map<Key, std::vector<Counter*>> group_by_key(std::vector<Rule>& rules) {
+  std::map<Key, std::vector<Counter*>> groups;
+  for (Rule& rule : rules) {
+    for (Limit* limit : limits_of(rule)) {
+      for (Counter& counter : *limit)
+        groups[{counter.key.high, counter.key.low}].push_back(&counter);
+    }
+  }
+  return groups;
+}
+
+void append_to_fingerprint(std::string& text, const Counter& counter) {
+  fmt::format_to(std::back_inserter(text), "{} {} {} {} {} {}\n", counter.key.high, counter.key.low,
+                 counter.overflow_first, counter.overflow_count, counter.ring_set,
+                 counter.ring_slots);
+}
+
+}  // namespace
+
+Limit make_limit(std::string_view name_space, std::string_view rule, const LimitConfig& config,
+                 const HashKey& hash_key) {
+  std::string rule_name;
+  append_part(rule_name, name_space);
+  append_part(rule_name, rule);
+  const std::uint64_t high = siphash128(hash_key, rule_name).high;
+
+  Limit limit;
+  for (const WindowConfig& window : config.windows) {
+    Counter& counter = limit.emplace_back();
+    counter.window = make_window(config.algorithm, window);
+    std::string window_name = rule_name;
+    append_part(window_name, to_string(config.algorithm));
+    append_part(window_name, std::to_string(counter.window.window_us));
+    counter.key = {siphash128(hash_key, window_name).low, high};
+  }
+  return limit;
+}
+
+std::expected<Layout, Error> lay_out(std::vector<Rule>& rules, const HashKey& hash_key) {
+  for (Rule& rule : rules) set_places(rule);
+
+  const auto groups = group_by_key(rules);
+  constexpr std::size_t kMostWindows = kOverflowEntries / kMinOverflowPerWindow;
+  if (groups.size() > kMostWindows) {
+    return std::unexpected(Error{fmt::format(
+        "the configuration has {} windows over all rules and tiers; at most {} can be kept apart "
+        "when the table is full: use fewer rules or fewer windows",
+        groups.size(), kMostWindows)});
+  }
+  const auto share = static_cast<std::uint32_t>(std::min<std::size_t>(
+      kMaxOverflowPerWindow, kOverflowEntries / std::max<std::size_t>(groups.size(), 1)));
+
+  Layout layout;
+  std::string text;
+  std::uint32_t ring_sets = 0;
+  for (const auto& [key, counters] : groups) {
+    const Counter* largest = *std::ranges::max_element(
+        counters, {}, [](const Counter* counter) { return counter->window.limit; });
+    const bool has_ring = largest->window.algorithm == Algorithm::sliding_window;
+    for (Counter* counter : counters) {
+      counter->overflow_first = share * static_cast<std::uint32_t>(layout.counters.size());
+      counter->overflow_count = share;
+      if (has_ring) {
+        counter->ring_set = ring_sets;
+        counter->ring_slots =
+            static_cast<std::uint32_t>(std::max<std::uint64_t>(largest->window.limit, 1));
+      }
+    }
+    if (has_ring) ++ring_sets;
+    layout.counters.push_back(largest);
+    append_to_fingerprint(text, *largest);
+  }
+  layout.fingerprint = siphash128(hash_key, text);
+  return layout;
+}
+
+}  // namespace tidegate

@@ -1,0 +1,116 @@
+#include "policy/policy.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace tidegate {
+namespace {
+
+constexpr std::string_view kAnonymous = "anonymous";
+
+/// `default`, `preflight`, then the endpoints.
+std::vector<Rule> make_rules(const RateLimitConfig& config, const HashKey& hash_key) {
+  const auto limit = [&](std::string_view rule, const LimitConfig& limit_config) {
+    return make_limit(config.name_space, rule, limit_config, hash_key);
+  };
+  std::vector<Rule> rules(2);
+  rules[0].name = "default";
+  rules[0].limit = limit("default", config.default_limit);
+  for (const TierConfig& tier : config.tiers) {
+    rules[0].tiers.emplace(tier.name, limit("default", tier.limit));
+  }
+  rules[1].name = "preflight";
+  rules[1].limit = limit("preflight", config.default_limit);
+  for (const EndpointConfig& endpoint : config.endpoints) {
+    Rule& rule = rules.emplace_back();
+    rule.name = endpoint.name;
+    rule.cost = endpoint.cost;
+    rule.limit = limit(rule.name, endpoint.limit);
+    for (const auto& [tier, tier_limit] : endpoint.tiers) {
+      rule.tiers.emplace(tier, limit(rule.name, tier_limit));
+    }
+  }
+  return rules;
+}
+
+EndpointMatcher make_endpoints(const RateLimitConfig& config) {
+  std::vector<EndpointMatcher::Entry> entries;
+  std::uint32_t rule = 2;
+  for (const EndpointConfig& endpoint : config.endpoints) {
+    entries.push_back({endpoint.pattern, endpoint.methods, endpoint.priority, rule++});
+  }
+  return EndpointMatcher(entries);
+}
+
+EndpointMatcher make_exempt_endpoints(const RateLimitConfig& config) {
+  std::vector<EndpointMatcher::Entry> entries;
+  const auto add = [&entries](const std::string& pattern) {
+    entries.push_back({.pattern = pattern, .methods = {}});
+  };
+  for (const std::string& pattern : config.exempt_endpoints) add(pattern);
+  for (const ExemptionConfig& exemption : config.exemptions) {
+    if (exemption.type == ExemptionConfig::Type::endpoint) add(exemption.value);
+  }
+  return EndpointMatcher(entries);
+}
+
+std::vector<Cidr> make_exempt_addresses(const RateLimitConfig& config) {
+  std::vector<Cidr> ranges;
+  for (const ExemptionConfig& exemption : config.exemptions) {
+    if (exemption.type != ExemptionConfig::Type::ip) continue;
+    if (const auto range = Cidr::parse(exemption.value)) ranges.push_back(*range);
+  }
+  return ranges;
+}
+
+std::set<std::string, std::less<>> make_tiers(const RateLimitConfig& config) {
+  std::set<std::string, std::less<>> tiers{std::string(kAnonymous)};
+  for (const TierConfig& tier : config.tiers) tiers.insert(tier.name);
+  for (const EndpointConfig& endpoint : config.endpoints) {
+    for (const auto& [tier, limit] : endpoint.tiers) tiers.insert(tier);
+  }
+  return tiers;
+}
+
+}  // namespace
+
+Policy::Policy(const RateLimitConfig& config, const HashKey& hash_key)
+    : config_(config),
+      hash_key_(hash_key),
+      rules_(make_rules(config, hash_key)),
+      tiers_(make_tiers(config)),
+      endpoints_(make_endpoints(config)),
+      exempt_endpoints_(make_exempt_endpoints(config)),
+      exempt_addresses_(make_exempt_addresses(config)) {}
+
+std::expected<std::unique_ptr<const Policy>, Error> Policy::compile(const RateLimitConfig& config,
+                                                                    const HashKey& hash_key) {
+  std::unique_ptr<Policy> policy(new Policy(config, hash_key));
+  auto layout = lay_out(policy->rules_, hash_key);
+  if (!layout) return std::unexpected(std::move(layout.error()));
+  policy->layout_ = std::move(*layout);
+  return policy;
+}
+
+const Rule& Policy::match(std::string_view path, std::string_view method) const {
+  const std::uint32_t rule = endpoints_.match(path, method);
+  return rule == EndpointMatcher::kNoRule ? default_rule() : rules_[rule];
+}
+
+bool Policy::exempt(std::string_view path, std::string_view method) const {
+  return exempt_endpoints_.match(path, method) != EndpointMatcher::kNoRule;
+}
+
+bool Policy::exempt_address(const IpAddress& address) const {
+  return std::ranges::any_of(exempt_addresses_,
+                             [&](const Cidr& range) { return range.contains(address); });
+}
+
+bool Policy::known_tier(std::string_view tier) const { return tiers_.contains(tier); }
+
+const Limit& Policy::get_applicable_limit(const Rule& rule, std::string_view tier) {
+  const auto found = rule.tiers.find(tier);
+  return found == rule.tiers.end() ? rule.limit : found->second;
+}
+
+}  // namespace tidegate
