@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <functional>
 #include <numeric>
+#include <tuple>
 #include <unordered_map>
 
 #include "policy/pattern.hpp"
@@ -36,11 +37,11 @@ std::vector<std::size_t> order_of(const std::vector<EndpointMatcher::Entry>& ent
   for (const auto& entry : entries) kinds.push_back(kinds_of(entry.pattern));
   std::vector<std::size_t> order(entries.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::ranges::stable_sort(order, [&](std::size_t a, std::size_t b) {
+  std::ranges::sort(order, [&](std::size_t a, std::size_t b) {
     if (entries[a].priority != entries[b].priority) {
       return entries[a].priority > entries[b].priority;
     }
-    return kinds[a] < kinds[b];
+    return std::tie(kinds[a], a) < std::tie(kinds[b], b);
   });
   return order;
 }

@@ -189,8 +189,10 @@ bool naive_match(const std::vector<std::string>& pattern, const std::vector<std:
 
 std::uint32_t naive_rule(std::vector<Entry> entries, std::string_view path,
                          const std::string& method) {
-  std::ranges::stable_sort(entries, [](const Entry& a, const Entry& b) {
-    return a.priority != b.priority ? a.priority > b.priority : more_specific(a, b);
+  std::ranges::sort(entries, [](const Entry& a, const Entry& b) {
+    if (a.priority != b.priority) return a.priority > b.priority;
+    if (more_specific(a, b) != more_specific(b, a)) return more_specific(a, b);
+    return a.rule < b.rule;  // the order of the file
   });
   for (const Entry& entry : entries) {
     const auto lists = [&](const std::string& m) {
