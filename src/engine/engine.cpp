@@ -34,6 +34,7 @@ struct Readings {
     read_path(target, readings);
     paths[size++] = readings.path;
     if (readings.literal) paths[size++] = *readings.literal;
+    if (readings.by_segment) paths[size++] = *readings.by_segment;
   }
 };
 

@@ -18,10 +18,10 @@
 
 namespace tidegate {
 
-/// What one request asks of the store. A request can meet four rules at most (two spellings of its
-/// target, each with two readings); the charges of all of them are one group.
+/// What one request asks of the store. A request can meet six rules at most (two spellings of its
+/// target, each with three readings); the charges of all of them are one group.
 struct Plan {
-  static constexpr std::size_t kMaxRules = 4;
+  static constexpr std::size_t kMaxRules = 6;
   static constexpr std::size_t kMaxCharges = kMaxRules * kMaxWindowsPerRule;
 
   std::array<Charge, kMaxCharges> charges;

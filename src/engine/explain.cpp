@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iterator>
+#include <vector>
 
 #include "engine/json_text.hpp"
 
@@ -81,27 +83,28 @@ std::string explain(const Policy& policy, const Identifier& identifier, const Re
   out += "path\n";
   PathReadings readings;
   read_path(request.target, readings);
-  explain_reading(policy, readings.path, request.method, "reads as", out);
-  bool exempt = policy.exempt(readings.path, request.method);
-  const Rule* rule = &policy.match(readings.path, request.method);
-  const Rule* other = rule;
-  if (readings.literal) {
-    explain_reading(policy, *readings.literal, request.method, "might also be routed as", out);
-    exempt = exempt && policy.exempt(*readings.literal, request.method);
-    other = &policy.match(*readings.literal, request.method);
-  }
+  bool exempt = true;
+  std::vector<const Rule*> rules;
+  const auto read_as = [&](std::string_view path, std::string_view how) {
+    explain_reading(policy, path, request.method, how, out);
+    exempt = exempt && policy.exempt(path, request.method);
+    const Rule& rule = policy.match(path, request.method);
+    if (std::ranges::find(rules, &rule) == rules.end()) rules.push_back(&rule);
+  };
+  read_as(readings.path, "reads as");
+  if (readings.literal) read_as(*readings.literal, "might also be routed as");
+  if (readings.by_segment) read_as(*readings.by_segment, "might also be routed as");
   if (exempt) {
     add_line(out, "exempt: not counted, no fields");
     return out;
   }
   if (is_preflight(request)) {
     add_line(out, "a CORS preflight: counted under a rule of its own");
-    rule = other = &policy.preflight_rule();
+    rules = {&policy.preflight_rule()};
   }
 
-  out += rule == other ? "charged to\n" : "charged to both, all or nothing\n";
-  explain_rule(policy, *rule, request, client.tier, out);
-  if (other != rule) explain_rule(policy, *other, request, client.tier, out);
+  out += rules.size() == 1 ? "charged to\n" : "charged to all of them, all or nothing\n";
+  for (const Rule* rule : rules) explain_rule(policy, *rule, request, client.tier, out);
   return out;
 }
 

@@ -6,6 +6,7 @@
 #include <random>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "policy/pattern.hpp"
@@ -153,8 +154,10 @@ TEST(EndpointMatcher, SurvivesHostilePathsAndPatterns) {
 
 // The same by the words alone: order all entries, take the first that matches.
 
-std::vector<std::string> segments_of(std::string_view text) {
-  std::vector<std::string> segments;
+using Segments = std::vector<std::string>;
+
+Segments segments_of(std::string_view text) {
+  Segments segments;
   for (std::size_t at = 1; at < text.size();) {
     const std::size_t slash = std::min(text.find('/', at), text.size());
     segments.emplace_back(text.substr(at, slash - at));
@@ -163,9 +166,7 @@ std::vector<std::string> segments_of(std::string_view text) {
   return segments;
 }
 
-bool more_specific(const Entry& a, const Entry& b) {
-  const auto ours = segments_of(a.pattern);
-  const auto theirs = segments_of(b.pattern);
+bool more_specific(const Segments& ours, const Segments& theirs) {
   const auto class_of = [](const std::string& s) { return s == "**" ? 2 : s == "*" ? 1 : 0; };
   for (std::size_t i = 0; i < std::min(ours.size(), theirs.size()); ++i) {
     if (class_of(ours[i]) != class_of(theirs[i])) return class_of(ours[i]) < class_of(theirs[i]);
@@ -177,7 +178,7 @@ bool more_specific(const Entry& a, const Entry& b) {
   return longer == (next != "**");
 }
 
-bool naive_match(const std::vector<std::string>& pattern, const std::vector<std::string>& path) {
+bool naive_match(const Segments& pattern, const Segments& path) {
   for (std::size_t i = 0; i < pattern.size(); ++i) {
     if (pattern[i] == "**") return true;
     if (i >= path.size()) return false;
@@ -187,22 +188,36 @@ bool naive_match(const std::vector<std::string>& pattern, const std::vector<std:
   return pattern.size() == path.size();
 }
 
-std::uint32_t naive_rule(std::vector<Entry> entries, std::string_view path,
-                         const std::string& method) {
-  std::ranges::sort(entries, [](const Entry& a, const Entry& b) {
-    if (a.priority != b.priority) return a.priority > b.priority;
-    if (more_specific(a, b) != more_specific(b, a)) return more_specific(a, b);
-    return a.rule < b.rule;  // the order of the file
-  });
-  for (const Entry& entry : entries) {
+class NaiveMatcher {
+ public:
+  explicit NaiveMatcher(const std::vector<Entry>& entries) {
+    for (const Entry& entry : entries) entries_.emplace_back(entry, segments_of(entry.pattern));
+    std::ranges::sort(entries_, [](const auto& a, const auto& b) {
+      if (a.first.priority != b.first.priority) return a.first.priority > b.first.priority;
+      if (more_specific(a.second, b.second)) return true;
+      if (more_specific(b.second, a.second)) return false;
+      return a.first.rule < b.first.rule;  // the order of the file
+    });
+  }
+
+  std::uint32_t match(std::string_view path, const std::string& method) const {
+    const Segments segments = segments_of(path);
+    for (const auto& [entry, pattern] : entries_) {
+      if (takes(entry, method) && naive_match(pattern, segments)) return entry.rule;
+    }
+    return kNoRule;
+  }
+
+ private:
+  static bool takes(const Entry& entry, const std::string& method) {
     const auto lists = [&](const std::string& m) {
       return std::ranges::find(entry.methods, m) != entry.methods.end();
     };
-    const bool taken = entry.methods.empty() || lists(method) || (method == "HEAD" && lists("GET"));
-    if (taken && naive_match(segments_of(entry.pattern), segments_of(path))) return entry.rule;
+    return entry.methods.empty() || lists(method) || (method == "HEAD" && lists("GET"));
   }
-  return kNoRule;
-}
+
+  std::vector<std::pair<Entry, Segments>> entries_;
+};
 
 TEST(EndpointMatcher, AgreesWithTryingEveryPattern) {
   std::mt19937 random(1);
@@ -227,13 +242,14 @@ TEST(EndpointMatcher, AgreesWithTryingEveryPattern) {
       entries.push_back(std::move(entry));
     }
     const EndpointMatcher matcher(entries);
+    const NaiveMatcher naive(entries);
     for (int i = 0; i < kPathsPerSet; ++i) {
       std::string path;
       for (auto depth = random() % 6; depth != 0; --depth) path += '/' + one_of({"a", "b", "c"});
       if (path.empty()) path = "/";
       const std::string method = one_of(methods);
       const std::uint32_t rule = matcher.match(path, method);
-      ASSERT_EQ(rule, naive_rule(entries, path, method)) << method << ' ' << path;
+      ASSERT_EQ(rule, naive.match(path, method)) << method << ' ' << path;
       if (rule != kNoRule) ++found;
     }
   }

@@ -86,7 +86,7 @@ Policy::Policy(const RateLimitConfig& config, const HashKey& hash_key)
 std::expected<std::unique_ptr<const Policy>, Error> Policy::compile(const RateLimitConfig& config,
                                                                     const HashKey& hash_key) {
   std::unique_ptr<Policy> policy(new Policy(config, hash_key));
-  auto layout = lay_out(policy->rules_, hash_key);
+  auto layout = lay_out_counters(policy->rules_, hash_key);
   if (!layout) return std::unexpected(std::move(layout.error()));
   policy->layout_ = std::move(*layout);
   return policy;

@@ -11,7 +11,7 @@
 
 #include "core/cidr.hpp"
 #include "core/hash.hpp"
-#include "policy/layout.hpp"
+#include "policy/counters.hpp"
 #include "policy/matcher.hpp"
 #include "policy/path.hpp"
 #include "policy/pattern.hpp"
@@ -70,7 +70,7 @@ class Policy {
   EndpointMatcher endpoints_;
   EndpointMatcher exempt_endpoints_;
   std::vector<Cidr> exempt_addresses_;
-  Layout layout_;  // points into rules_
+  CounterLayout layout_;  // points into rules_
 };
 
 }  // namespace tidegate

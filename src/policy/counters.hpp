@@ -13,11 +13,11 @@
 namespace tidegate {
 
 /// Names the counters of one limit. The tier is no part of a name: a second token opens no second
-/// allowance. Their places and shares are left to lay_out.
+/// allowance. Their places and shares are left to lay_out_counters.
 [[nodiscard]] Limit make_limit(std::string_view name_space, std::string_view rule,
                                const LimitConfig& config, const HashKey& hash_key);
 
-struct Layout {
+struct CounterLayout {
   std::vector<const Counter*> counters;  ///< each key once, by key; points into the rules
   Hash128 fingerprint;                   ///< of keys and shares
 };
@@ -25,7 +25,7 @@ struct Layout {
 /// Fills in the places and shares of all counters of `rules`. They depend on the keys alone, not on
 /// the order of rules or tiers, and equal keys get the same. An error if there are more keys than
 /// the overflow entries can serve.
-[[nodiscard]] std::expected<Layout, Error> lay_out(std::vector<Rule>& rules,
-                                                   const HashKey& hash_key);
+[[nodiscard]] std::expected<CounterLayout, Error> lay_out_counters(std::vector<Rule>& rules,
+                                                                   const HashKey& hash_key);
 
 }  // namespace tidegate

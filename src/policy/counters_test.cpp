@@ -1,4 +1,4 @@
-#include "policy/layout.hpp"
+#include "policy/counters.hpp"
 
 #include <gtest/gtest.h>
 
@@ -32,14 +32,14 @@ Rule rule(const std::string& name, const LimitConfig& config,
   return rule;
 }
 
-Layout laid_out(std::vector<Rule>& rules) { return lay_out(rules, kKey).value(); }
+CounterLayout laid_out(std::vector<Rule>& rules) { return lay_out_counters(rules, kKey).value(); }
 
 Counter counter_named(std::string_view name_space, std::string_view rule_name, Algorithm algorithm,
                       std::chrono::microseconds window) {
   return make_limit(name_space, rule_name, limit_config({{5, window}}, algorithm), kKey).at(0);
 }
 
-TEST(Layout, NamesCountersByNamespaceRuleAlgorithmAndWindow) {
+TEST(Counters, NamesCountersByNamespaceRuleAlgorithmAndWindow) {
   std::set<std::pair<std::uint64_t, std::uint64_t>> keys;
   for (const char* name_space : {"a", "b", "aa"}) {
     for (const char* rule_name : {"a", "b", "ab", "default"}) {
@@ -54,7 +54,7 @@ TEST(Layout, NamesCountersByNamespaceRuleAlgorithmAndWindow) {
   EXPECT_EQ(keys.size(), 3U * 4 * 2 * 2);
 }
 
-TEST(Layout, NamesTheRuleInTheUpperHalf) {
+TEST(Counters, NamesTheRuleInTheUpperHalf) {
   const auto high = [](std::string_view rule_name, Algorithm algorithm, auto window) {
     return counter_named("ns", rule_name, algorithm, window).key.high;
   };
@@ -62,7 +62,7 @@ TEST(Layout, NamesTheRuleInTheUpperHalf) {
   EXPECT_NE(high("a", Algorithm::fixed_window, 1s), high("b", Algorithm::fixed_window, 1s));
 }
 
-TEST(Layout, KeepsNamesWhenLimitsChange) {
+TEST(Counters, KeepsNamesWhenLimitsChange) {
   const auto key = [](std::uint64_t limit) {
     return make_limit("ns", "a", limit_config({{limit, 60s}}), kKey).at(0).key;
   };
@@ -70,7 +70,7 @@ TEST(Layout, KeepsNamesWhenLimitsChange) {
   EXPECT_NE(make_limit("ns", "a", limit_config({{5, 60s}}), HashKey{3, 4}).at(0).key, key(5));
 }
 
-TEST(Layout, NumbersWindowsTheShortestFirst) {
+TEST(Counters, NumbersWindowsTheShortestFirst) {
   std::vector<Rule> rules{rule("a", limit_config({{100, 1h}, {5, 1s}, {20, 60s}}),
                                {{"premium", limit_config({{500, 1h}, {10, 10s}})}})};
   laid_out(rules);
@@ -84,7 +84,7 @@ TEST(Layout, NumbersWindowsTheShortestFirst) {
   EXPECT_EQ(places(rules[0].tiers.at("premium")), (std::vector{3, 1}));
 }
 
-TEST(Layout, KeepsPlacesBelowTheirBound) {
+TEST(Counters, KeepsPlacesBelowTheirBound) {
   std::vector<std::pair<std::string, LimitConfig>> tiers;
   for (int i = 1; i <= 12; ++i)
     tiers.emplace_back("t" + std::to_string(i), limit_config({{5, i * 1s}}));
@@ -94,13 +94,13 @@ TEST(Layout, KeepsPlacesBelowTheirBound) {
   EXPECT_EQ(rules[0].tiers.at("t9")[0].place, 0);
 }
 
-TEST(Layout, DividesOverflowEntriesEvenly) {
+TEST(Counters, DividesOverflowEntriesEvenly) {
   for (const std::uint32_t count : {1U, 2U, 32U, 33U, 1'000U}) {
     std::vector<Rule> rules;
     for (std::uint32_t i = 0; i < count; ++i) {
       rules.push_back(rule("r" + std::to_string(i), limit_config({{5, 60s}})));
     }
-    const Layout layout = laid_out(rules);
+    const CounterLayout layout = laid_out(rules);
     ASSERT_EQ(layout.counters.size(), count);
     std::set<std::uint32_t> taken;
     for (const Counter* counter : layout.counters) {
@@ -113,27 +113,27 @@ TEST(Layout, DividesOverflowEntriesEvenly) {
   }
 }
 
-TEST(Layout, RefusesMoreWindowsThanOverflowEntriesCanServe) {
+TEST(Counters, RefusesMoreWindowsThanOverflowEntriesCanServe) {
   std::vector<Rule> rules;
   for (int i = 0; i < 32'768; ++i) {
     rules.push_back(rule("r" + std::to_string(i), limit_config({{5, 60s}})));
   }
   EXPECT_EQ(laid_out(rules).counters[0]->overflow_count, 4U);
   rules.push_back(rule("one more", limit_config({{5, 60s}})));
-  const auto refused = lay_out(rules, kKey);
+  const auto refused = lay_out_counters(rules, kKey);
   ASSERT_FALSE(refused.has_value());
   EXPECT_NE(refused.error().message.find("32769"), std::string::npos);
   EXPECT_NE(refused.error().message.find("32768"), std::string::npos);
 }
 
-TEST(Layout, GivesTiersWithOneKeyOneShare) {
+TEST(Counters, GivesTiersWithOneKeyOneShare) {
   std::vector<Rule> rules{rule("a", limit_config({{5, 60s}}, Algorithm::sliding_window),
                                {{"none", limit_config({{0, 60s}}, Algorithm::sliding_window)},
                                 {"premium", limit_config({{50, 60s}}, Algorithm::sliding_window)},
                                 {"bucket", limit_config({{50, 60s}}, Algorithm::token_bucket)}}),
                           rule("b", limit_config({{7, 60s}}, Algorithm::sliding_window)),
                           rule("c", limit_config({{0, 60s}}, Algorithm::sliding_window))};
-  const Layout layout = laid_out(rules);
+  const CounterLayout layout = laid_out(rules);
   EXPECT_EQ(layout.counters.size(), 4U);
 
   const Counter& own = rules[0].limit[0];
@@ -159,7 +159,7 @@ TEST(Layout, GivesTiersWithOneKeyOneShare) {
             (std::set<std::uint32_t>{0, 1, 2}));
 }
 
-TEST(Layout, DoesNotDependOnTheOrderOfRules) {
+TEST(Counters, DoesNotDependOnTheOrderOfRules) {
   const Rule a = rule("a", limit_config({{5, 60s}, {50, 1h}}));
   const Rule b = rule("b", limit_config({{5, 60s}}, Algorithm::sliding_window));
   std::vector<Rule> rules{a, b};
@@ -168,7 +168,7 @@ TEST(Layout, DoesNotDependOnTheOrderOfRules) {
   EXPECT_EQ(rules[0].limit[1].overflow_first, turned[1].limit[1].overflow_first);
 }
 
-TEST(Layout, HasAFingerprintOfKeysAndShares) {
+TEST(Counters, HasAFingerprintOfKeysAndShares) {
   const auto fingerprint = [](std::vector<Rule> rules) { return laid_out(rules).fingerprint; };
   const auto exact = [](std::uint64_t limit) {
     return limit_config({{limit, 60s}}, Algorithm::sliding_window);

@@ -1,4 +1,4 @@
-#include "policy/layout.hpp"
+#include "policy/counters.hpp"
 
 #include <fmt/format.h>
 
@@ -82,7 +82,8 @@ Limit make_limit(std::string_view name_space, std::string_view rule, const Limit
   return limit;
 }
 
-std::expected<Layout, Error> lay_out(std::vector<Rule>& rules, const HashKey& hash_key) {
+std::expected<CounterLayout, Error> lay_out_counters(std::vector<Rule>& rules,
+                                                     const HashKey& hash_key) {
   for (Rule& rule : rules) set_places(rule);
 
   const auto groups = group_by_key(rules);
@@ -96,7 +97,7 @@ std::expected<Layout, Error> lay_out(std::vector<Rule>& rules, const HashKey& ha
   const auto share = static_cast<std::uint32_t>(std::min<std::size_t>(
       kMaxOverflowPerWindow, kOverflowEntries / std::max<std::size_t>(groups.size(), 1)));
 
-  Layout layout;
+  CounterLayout layout;
   std::string text;
   std::uint32_t ring_sets = 0;
   for (const auto& [key, counters] : groups) {
