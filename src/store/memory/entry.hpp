@@ -1,0 +1,58 @@
+// An entry of the shared table: tag and word, 16 bytes, changed only together.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "core/time.hpp"
+
+namespace tidegate {
+
+/// {0, 0} was never used. A tag with bit 0 set is *pending*: a claim that grants nothing yet. The
+/// word is the time (ticks) from which on the entry equals never-seen, whatever algorithm wrote it.
+struct alignas(16) Entry {
+  std::uint64_t tag = 0;
+  std::uint64_t word = 0;
+  friend bool operator==(const Entry&, const Entry&) = default;
+};
+
+inline constexpr std::uint64_t kPending = 1;
+
+/// The tag of a key: never 0, and never pending by itself.
+[[nodiscard]] constexpr std::uint64_t tag_of(std::uint64_t low) { return (low & ~kPending) | 2; }
+
+/// Both halves, one after the other. They may stem from two moments: whoever acts on them changes
+/// the entry by compare_and_swap, which fails then, or looks at the tag again. Works on read-only
+/// memory.
+[[nodiscard]] inline Entry load(const Entry& entry) {
+  const std::uint64_t tag = __atomic_load_n(&entry.tag, __ATOMIC_ACQUIRE);
+  return {tag, __atomic_load_n(&entry.word, __ATOMIC_ACQUIRE)};
+}
+
+[[nodiscard]] inline std::uint64_t load_tag(const Entry& entry) {
+  return __atomic_load_n(&entry.tag, __ATOMIC_ACQUIRE);
+}
+
+/// One locked instruction, and so a full barrier. (std::atomic of 16 bytes would call libatomic
+/// here, which may take a lock that only one process sees.)
+inline bool compare_and_swap(Entry& entry, const Entry& seen, const Entry& next) {
+  __extension__ using Wide = unsigned __int128;
+  const auto wide = [](const Entry& e) { return Wide{e.word} << 64 | e.tag; };
+  return __sync_bool_compare_and_swap(reinterpret_cast<Wide*>(&entry), wide(seen), wide(next));
+}
+
+inline constexpr std::size_t kBucketSlots = 8;
+
+/// Two cache lines.
+struct alignas(128) Bucket {
+  Entry slots[kBucketSlots];
+};
+
+/// Raises `word` to `value` if it is lower.
+inline void raise(std::atomic<std::uint64_t>& word, std::uint64_t value) {
+  std::uint64_t seen = word.load(std::memory_order_acquire);
+  while (seen < value && !word.compare_exchange_weak(seen, value)) {
+  }
+}
+
+}  // namespace tidegate

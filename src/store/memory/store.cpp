@@ -1,0 +1,179 @@
+#include "store/memory/store.hpp"
+
+#include <fmt/format.h>
+
+#include <cstring>
+#include <utility>
+
+#include "store/memory/store_core.hpp"
+
+namespace tidegate {
+namespace {
+
+using Core = StoreCore<NoHooks>;
+using Rings = RingSet<NoHooks>;
+
+Error differs(const char* what, std::uint64_t found, std::uint64_t wanted) {
+  return {fmt::format("the table has {} {}, this program wants {}", what, found, wanted)};
+}
+
+}  // namespace
+
+struct MemoryStore::Impl {
+  Impl(std::span<std::byte> bytes, const StoreGeometry& its_geometry, std::uint64_t attachment)
+      : memory(bytes),
+        geometry(its_geometry),
+        header(*reinterpret_cast<StoreHeader*>(bytes.data())),
+        core(bytes.data(), its_geometry, attachment) {}
+
+  /// Divides the log region evenly among the sliding_window counters.
+  std::expected<std::vector<Rings>, Error> lay_out(std::span<const Counter* const> counters);
+
+  std::span<std::byte> memory;
+  StoreGeometry geometry;
+  StoreHeader& header;
+  Core core;
+};
+
+MemoryStore::MemoryStore() = default;
+MemoryStore::~MemoryStore() = default;
+
+std::size_t MemoryStore::bytes_needed(const StoreGeometry& geometry) {
+  return StoreLayout(geometry).size;
+}
+
+void MemoryStore::format(std::span<std::byte> memory, const StoreGeometry& geometry) {
+  auto& header = *new (memory.data()) StoreHeader{};
+  header.layout = StoreHeader::kLayout;
+  header.capacity = geometry.capacity;
+  header.log_slots = geometry.log_slots;
+  header.magic.store(StoreHeader::kMagic, std::memory_order_release);
+}
+
+std::expected<std::unique_ptr<MemoryStore>, Error> MemoryStore::attach(
+    std::span<std::byte> memory, const StoreGeometry& geometry) {
+  if (memory.size() != bytes_needed(geometry)) {
+    return std::unexpected(differs("bytes", memory.size(), bytes_needed(geometry)));
+  }
+  auto& header = *reinterpret_cast<StoreHeader*>(memory.data());
+  if (const auto magic = header.magic.load(std::memory_order_acquire);
+      magic != StoreHeader::kMagic) {
+    return std::unexpected(differs("magic", magic, StoreHeader::kMagic));
+  }
+  if (header.layout != StoreHeader::kLayout) {
+    return std::unexpected(differs("layout", header.layout, StoreHeader::kLayout));
+  }
+  if (header.capacity != geometry.capacity) {
+    return std::unexpected(differs("capacity", header.capacity, geometry.capacity));
+  }
+  if (header.log_slots != geometry.log_slots) {
+    return std::unexpected(differs("log_slots", header.log_slots, geometry.log_slots));
+  }
+  std::unique_ptr<MemoryStore> store(new MemoryStore);
+  store->impl_ = std::make_unique<Impl>(memory, geometry, header.attachments.fetch_add(1));
+  return store;
+}
+
+std::expected<std::vector<Rings>, Error> MemoryStore::Impl::lay_out(
+    std::span<const Counter* const> counters) {
+  std::vector<std::uint32_t> ring_slots;
+  for (const Counter* counter : counters) {
+    if (counter->window.algorithm != Algorithm::sliding_window) continue;
+    if (counter->ring_set >= ring_slots.size()) ring_slots.resize(counter->ring_set + 1);
+    ring_slots[counter->ring_set] = std::max(counter->ring_slots, std::uint32_t{1});
+  }
+  std::vector<Rings> rings;
+  if (ring_slots.empty()) return rings;
+
+  // Shares begin on the alignment of a bucket.
+  const std::uint64_t share = geometry.log_slots / ring_slots.size() / RingSetLayout::kBucketWords *
+                              RingSetLayout::kBucketWords;
+  auto* log = reinterpret_cast<Ring::Word*>(memory.data() + StoreLayout(geometry).log_at);
+  for (std::size_t i = 0; i < ring_slots.size(); ++i) {
+    const RingSetLayout layout = RingSetLayout::of(share, ring_slots[i]);
+    if (layout.buckets == 0) {
+      return std::unexpected(
+          Error{fmt::format("log_slots = {} is too little: {} rules of sliding_window share it, "
+                            "and one of them needs {} "
+                            "for a single client (limit {}); set log_slots to {} or more",
+                            geometry.log_slots, ring_slots.size(),
+                            RingSetLayout::kBucketWords + Ring::words(ring_slots[i]), ring_slots[i],
+                            ring_slots.size() * (2 * RingSetLayout::kBucketWords +
+                                                 kBucketSlots * Ring::words(ring_slots[i])))});
+    }
+    Ring::Word* start = log + i * share;
+    rings.push_back({.table = SlotTable<NoHooks>(reinterpret_cast<Bucket*>(start), layout.buckets,
+                                                 layout.slots_per_bucket, header.ring_times,
+                                                 header.counts.evictions),
+                     .rings = start + layout.rings_at,
+                     .ring_slots = ring_slots[i]});
+  }
+  return rings;
+}
+
+std::expected<void, Error> MemoryStore::bind(std::span<const Counter* const> counters,
+                                             Hash128 fingerprint, bool alone) {
+  for (const Counter* counter : counters) {
+    if (counter->overflow_count == 0 ||
+        counter->overflow_first + std::uint64_t{counter->overflow_count} > kOverflowEntries) {
+      return std::unexpected(Error{"a counter has no share of the overflow entries"});
+    }
+  }
+  auto rings = impl_->lay_out(counters);
+  if (!rings) return std::unexpected(rings.error());
+
+  const std::uint64_t wanted = (fingerprint.low ^ fingerprint.high) | 1;
+  std::uint64_t bound = 0;
+  if (!impl_->header.bound.compare_exchange_strong(bound, wanted) && bound != wanted) {
+    if (!alone) {
+      return std::unexpected(Error{
+          "the segment is in use with other rules: stop the programs that use it first, or give "
+          "this one a segment or namespace of its own"});
+    }
+    // Nobody looks at the words of the old rules any more. If this is cut short, `bound` still
+    // names the old rules, and the next one begins again.
+    const StoreLayout layout(impl_->geometry);
+    std::memset(impl_->memory.data() + layout.overflow_at, 0, layout.size - layout.overflow_at);
+    impl_->header.bound.store(wanted);
+  }
+  impl_->core.set_rings(std::move(*rings));
+  return {};
+}
+
+void MemoryStore::apply(std::span<const Charge> charges, Ticks now, std::span<Verdict> verdicts) {
+  now = std::min(now, kLatest);
+  if (charges.size() == 1) {
+    verdicts[0] = impl_->core.decide(charges[0], now);
+  } else {
+    impl_->core.decide_group(charges, now, verdicts.data());
+  }
+}
+
+void MemoryStore::apply(std::span<const Charge> charges, std::span<const std::uint32_t> group_ends,
+                        Ticks now, std::span<Verdict> verdicts) {
+  now = std::min(now, kLatest);
+  if (group_ends.size() == charges.size()) {  // every group is one charge
+    impl_->core.decide(charges, now, verdicts.data());
+    return;
+  }
+  std::size_t begin = 0;
+  for (const std::uint32_t end : group_ends) {
+    apply(charges.subspan(begin, end - begin), now, verdicts.subspan(begin));
+    begin = end;
+  }
+}
+
+Verdict MemoryStore::peek(const Counter& counter, Hash128 client, Ticks now) const {
+  const Charge look{&counter, client, 0};
+  return impl_->core.peek(look, std::min(now, kLatest));
+}
+
+bool MemoryStore::reset(const Counter& counter, Hash128 client, Ticks now) {
+  return impl_->core.reset({&counter, client, 0}, std::min(now, kLatest));
+}
+
+StoreStats MemoryStore::stats(Ticks now) const {
+  return impl_->core.stats(now, impl_->geometry.capacity);
+}
+
+}  // namespace tidegate

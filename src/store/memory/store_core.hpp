@@ -1,0 +1,275 @@
+// The decisions of the in-memory store, on memory that is laid out already. A template over its
+// hooks, so that tests can put themselves between any two steps.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "algo/fixed_window.hpp"
+#include "algo/sliding_window_counter.hpp"
+#include "algo/token_bucket.hpp"
+#include "store/charge.hpp"
+#include "store/memory/hooks.hpp"
+#include "store/memory/layout.hpp"
+#include "store/memory/overflow.hpp"
+#include "store/memory/ring_set.hpp"
+#include "store/memory/slot_table.hpp"
+
+namespace tidegate {
+
+template <class Hooks>
+class StoreCore {
+ public:
+  using Table = SlotTable<Hooks>;
+  static constexpr std::size_t kBatch = 16;
+
+  StoreCore(std::byte* memory, const StoreGeometry& geometry, std::uint64_t attachment)
+      : layout_(geometry),
+        header_(*reinterpret_cast<StoreHeader*>(memory)),
+        overflow_(reinterpret_cast<OverflowWord*>(memory + layout_.overflow_at)),
+        table_(reinterpret_cast<Bucket*>(memory + layout_.buckets_at), layout_.buckets,
+               kBucketSlots, header_.table_times, header_.counts.evictions),
+        numbers_(attachment) {}
+
+  void set_rings(std::vector<RingSet<Hooks>> rings) { rings_ = std::move(rings); }
+
+  /// One charge that is a group of its own.
+  Verdict decide(const Charge& charge, Ticks now) {
+    const Key key = key_of(charge);
+    prefetch(key);
+    return decide(key, charge, now);
+  }
+
+  /// Charges that are a group each. All are found before the first is changed: a locked instruction
+  /// keeps the processor from looking ahead.
+  void decide(std::span<const Charge> charges, Ticks now, Verdict* verdicts) {
+    std::array<Key, kBatch> keys;
+    while (!charges.empty()) {
+      const std::size_t count = std::min(kBatch, charges.size());
+      for (std::size_t i = 0; i < count; ++i) {
+        keys[i] = key_of(charges[i]);
+        prefetch(keys[i]);
+      }
+      std::array<Entry*, kBatch> found;
+      for (std::size_t i = 0; i < count; ++i)
+        found[i] = table_of(keys[i]).find(keys[i].tag, keys[i].place);
+      for (std::size_t i = 0; i < count; ++i) {
+        verdicts[i] = decide(keys[i], charges[i], now, found[i]);
+      }
+      charges = charges.subspan(count);
+      verdicts += count;
+    }
+  }
+
+  /// Several charges, all or nothing.
+  void decide_group(std::span<const Charge> charges, Ticks now, Verdict* verdicts);
+
+  [[nodiscard]] Verdict peek(const Charge& charge, Ticks now) const {
+    Cell cell(*this, charge);
+    locate(cell, now);
+    return evaluate(cell, now);
+  }
+
+  bool reset(const Charge& charge, Ticks now);
+
+  [[nodiscard]] StoreStats stats(Ticks now, std::uint64_t capacity) const {
+    StoreStats stats{.capacity = capacity,
+                     .evictions = header_.counts.evictions.load(),
+                     .overflow = header_.counts.overflow.load(),
+                     .conflicts = header_.counts.conflicts.load()};
+    const auto count = [&](const Entry& entry) {
+      if (entry.word > now && (entry.tag & kPending) == 0) ++stats.entries;
+    };
+    table_.each(count);
+    for (const RingSet<Hooks>& set : rings_) set.table.each(count);
+    return stats;
+  }
+
+ private:
+  static constexpr int kAttempts = 32;
+
+  /// A charge's key in the table that its algorithm lives in.
+  struct Key {
+    std::uint64_t tag = 0;
+    Place place;
+    const Counter* counter = nullptr;
+    OverflowWord* shared = nullptr;
+    const RingSet<Hooks>* rings = nullptr;  ///< sliding_window only
+  };
+
+  /// What a charge of a group is put to, and what it looked like.
+  struct Cell {
+    Cell() = default;
+    Cell(const StoreCore& core, const Charge& its_charge)
+        : key(core.key_of(its_charge)), charge(&its_charge) {}
+
+    Key key;
+    const Charge* charge = nullptr;
+    Entry* entry = nullptr;  ///< null: the key has none
+    bool overflows = false;  ///< the charge goes to the shared word
+    Ticks now = 0;           ///< the time that counts
+    Ticks seen = 0;          ///< word before
+    Ticks next = 0;          ///< and after
+    Ring::View view;         ///< sliding_window with an entry
+  };
+
+  [[nodiscard]] Key key_of(const Charge& charge) const {
+    const Counter& counter = *charge.counter;
+    const Hash128 key = charge.client ^ counter.key;
+    const bool logs = counter.window.algorithm == Algorithm::sliding_window;
+    const RingSet<Hooks>* rings = logs ? &rings_[counter.ring_set] : nullptr;
+    const Table& table = logs ? rings->table : table_;
+    return {tag_of(key.low), table.place(key.high, logs ? 0 : counter.place), &counter,
+            &overflow_word(overflow_, counter, key), rings};
+  }
+  [[nodiscard]] const Table& table_of(const Key& key) const {
+    return key.rings != nullptr ? key.rings->table : table_;
+  }
+  [[nodiscard]] Table& table_of(const Key& key) {
+    return const_cast<Table&>(std::as_const(*this).table_of(key));
+  }
+  static void prefetch(const Key& key) { Table::prefetch(key.place); }
+
+  [[nodiscard]] const SharedTimes& times_of(const Key& key) const {
+    return key.rings != nullptr ? header_.ring_times : header_.table_times;
+  }
+  [[nodiscard]] SharedTimes& times_of(const Key& key) {
+    return key.rings != nullptr ? header_.ring_times : header_.table_times;
+  }
+
+  /// The shared word while it lives, else 0.
+  [[nodiscard]] Ticks shared_at(const Key& key, Ticks now) const {
+    if (times_of(key).overflow_until.load() <= now) return 0;
+    const Ticks word = key.shared->load();
+    return word > now ? word : 0;
+  }
+
+  static Step step_word(const Key& key, Ticks word, Ticks now, std::uint64_t cost) {
+    return key.rings != nullptr ? log_overflow::step(key.counter->window, word, now, cost)
+                                : step(key.counter->window, word, now, cost);
+  }
+  /// The quota of a word at time `at`, told from `now`.
+  static Quota quota_of(const Key& key, Ticks word, Ticks at, Ticks now, std::uint64_t cost) {
+    Quota quota = key.rings != nullptr ? log_overflow::inspect(key.counter->window, word, at, cost)
+                                       : inspect(key.counter->window, word, at, cost);
+    if (at > now) shift(quota, micros_ceil(at - now));
+    return quota;
+  }
+  static void shift(Quota& quota, Micros by) {
+    if (quota.reset_us != 0) quota.reset_us += by;
+    if (quota.retry_after_us != 0) quota.retry_after_us += by;
+  }
+
+  Verdict decide(const Key& key, const Charge& charge, Ticks now) {
+    return decide(key, charge, now, table_of(key).find(key.tag, key.place));
+  }
+  Verdict decide(const Key& key, const Charge& charge, Ticks now, Entry* entry) {
+    if (key.rings != nullptr) return decide_logged(charge, now);
+    for (;; entry = table_.find(key.tag, key.place)) {
+      Hooks::step();
+      if (entry == nullptr) {
+        if (std::optional<Verdict> done = admit_newcomer(key, charge.cost, now)) return *done;
+        continue;
+      }
+      const Entry seen = load(*entry);
+      if (seen.tag != key.tag) continue;
+      const Step next = step(key.counter->window, seen.word, now, charge.cost);
+      Hooks::step();
+      if (!next.admitted || charge.cost == 0) {
+        // The word may be another key's, that came between the two loads.
+        if (load_tag(*entry) != key.tag) continue;
+        return {next.admitted, inspect(key.counter->window, seen.word, now, charge.cost)};
+      }
+      if (Hooks::swap(*entry, seen, {key.tag, next.word})) {
+        return {true, inspect(key.counter->window, next.word, now, 0)};
+      }
+    }
+  }
+
+  /// A log is charged in several steps, so one charge is a group of one.
+  Verdict decide_logged(const Charge& charge, Ticks now) {
+    Verdict verdict;
+    decide_group({&charge, 1}, now, &verdict);
+    return verdict;
+  }
+
+  /// The key had no entry. Nothing: look again.
+  std::optional<Verdict> admit_newcomer(const Key& key, std::uint64_t cost, Ticks now) {
+    const Ticks at = table_.time_after(now);
+    const Ticks word = shared_at(key, at);
+    const Step first = step_word(key, word, at, cost);
+    if (!first.admitted || cost == 0) {
+      return Verdict{first.admitted, quota_of(key, word, at, now, cost)};
+    }
+    Ticks granted_at = 0;
+    Ticks granted = 0;
+    const auto word_at = [&](Ticks time) -> std::optional<Ticks> {
+      const Step next = step_word(key, shared_at(key, time), time, cost);
+      granted_at = time;
+      granted = next.word;
+      return next.admitted ? std::optional(next.word) : std::nullopt;
+    };
+    switch (table_.insert(key.tag, key.place, now, numbers_, word_at).result) {
+      case Table::Result::inserted:
+        return Verdict{true, quota_of(key, granted, granted_at, now, 0)};
+      case Table::Result::full:
+        return charge_overflow(key, cost, now);
+      case Table::Result::exists:
+      case Table::Result::refused:
+        break;
+    }
+    return std::nullopt;
+  }
+
+  std::optional<Verdict> charge_overflow(const Key& key, std::uint64_t cost, Ticks now) {
+    Cell cell;
+    cell.key = key;
+    cell.now = table_of(key).time_after(now);
+    cell.seen = key.shared->load();
+    const Step next = step_word(key, cell.seen, cell.now, cost);
+    if (!next.admitted) return Verdict{false, quota_of(key, cell.seen, cell.now, now, cost)};
+    cell.next = next.word;
+    if (!write_overflow(cell)) return std::nullopt;
+    return Verdict{true, quota_of(key, cell.next, cell.now, now, 0)};
+  }
+
+  bool write_overflow(Cell& cell) {
+    const Key& key = cell.key;
+    raise(times_of(key).overflow_until, cell.next);
+    Hooks::step();
+    Ticks seen = cell.seen;
+    if (!key.shared->compare_exchange_strong(seen, cell.next)) return false;
+    Hooks::step();
+    // Whoever inserts the key reads the shared word after claiming, and here claims are looked for
+    // after writing it: one of the two sees the other.
+    if (table_of(key).holds(key.tag, key.place) || table_of(key).time_after(cell.now) > cell.now) {
+      Ticks mine = cell.next;
+      key.shared->compare_exchange_strong(mine, cell.seen);
+      return false;
+    }
+    header_.counts.overflow.fetch_add(1, std::memory_order_relaxed);
+    return true;
+  }
+
+  void locate(Cell& cell, Ticks now) const;
+  Verdict evaluate(Cell& cell, Ticks now) const;
+  bool provide(Cell& cell, Ticks now);
+  bool write(Cell& cell);
+  bool take_back(Cell& cell);
+  [[nodiscard]] Verdict verdict_after(const Cell& cell, Ticks now) const;
+
+  StoreLayout layout_;
+  StoreHeader& header_;
+  OverflowWord* overflow_;
+  Table table_;
+  std::vector<RingSet<Hooks>> rings_;
+  ClaimNumbers numbers_;
+};
+
+}  // namespace tidegate
+
+#include "store/memory/store_group.hpp"  // IWYU pragma: export
