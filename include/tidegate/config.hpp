@@ -9,6 +9,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <expected>
 #include <map>
@@ -178,10 +179,18 @@ struct LoadedConfig {
 /// Environment variables by name, as handed in by whoever may read them.
 using Environment = std::map<std::string, std::string, std::less<>>;
 
+/// A longer configuration is refused unread.
+inline constexpr std::size_t kMaxConfigBytes = std::size_t{2} << 20;
+
 /// Parses TOML text and lays the environment over it. `file` is only named in faults. Pure: reads
 /// no file and no environment of its own. Reports every fault at once.
 [[nodiscard]] std::expected<LoadedConfig, std::vector<Fault>> parse_config(
     std::string_view toml, std::string_view file, const Environment& environment);
+
+/// The same checks for a configuration built by hand, whose values have no places: `file` is empty,
+/// `key` is the path the value would have in a file. A LimitConfig with windows has its first one
+/// under `limit`, `window` and `burst`, further ones under `windows`. Empty: it is valid.
+[[nodiscard]] std::vector<Fault> validate(const RateLimitConfig& config);
 
 /// The path given, else RATE_LIMIT_CONFIG, else ./tidegate.toml, else ./config.toml, else the
 /// defaults alone; with this process's environment. A directory, an unreadable file or one above

@@ -1,0 +1,110 @@
+// The part of the configuration that touches the world: which file, its bytes, the environment.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "tidegate/config.hpp"
+
+namespace tidegate {
+namespace {
+
+class FileDescriptor {
+ public:
+  explicit FileDescriptor(int number) : number_(number) {}
+  ~FileDescriptor() {
+    if (number_ >= 0) ::close(number_);
+  }
+  FileDescriptor(const FileDescriptor&) = delete;
+  FileDescriptor& operator=(const FileDescriptor&) = delete;
+  [[nodiscard]] int get() const { return number_; }
+
+ private:
+  int number_;
+};
+
+struct ReadError {
+  int number;  ///< errno; EFBIG: above kMaxConfigBytes
+};
+
+/// The whole file. One that says it is too large is not read; one that does not say (a pipe) is
+/// read no further than that.
+std::expected<std::string, ReadError> read_file(const std::string& path) {
+  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat status{};
+  if (file.get() < 0 || ::fstat(file.get(), &status) != 0) return std::unexpected(ReadError{errno});
+  if (S_ISDIR(status.st_mode)) return std::unexpected(ReadError{EISDIR});
+  if (S_ISREG(status.st_mode) && std::cmp_greater(status.st_size, kMaxConfigBytes)) {
+    return std::unexpected(ReadError{EFBIG});
+  }
+  std::string text;
+  std::array<char, 65'536> buffer;
+  for (;;) {
+    const ssize_t count = ::read(file.get(), buffer.data(), buffer.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return std::unexpected(ReadError{errno});
+    if (count == 0) return text;
+    text.append(buffer.data(), static_cast<std::size_t>(count));
+    if (text.size() > kMaxConfigBytes) return std::unexpected(ReadError{EFBIG});
+  }
+}
+
+std::vector<Fault> read_fault(const std::string& path, std::string_view chosen_by, int error) {
+  std::string message;
+  if (error == EISDIR) {
+    message = "found a directory, allowed: a file";
+  } else if (error == EFBIG) {
+    message = "found more than 2 MiB, allowed: at most 2 MiB";
+  } else {
+    message = "cannot be read: " + std::system_category().message(error);
+  }
+  if (!chosen_by.empty()) message += " (the path is from " + std::string{chosen_by} + ")";
+  return {Fault{path, 0, 0, "", std::move(message)}};
+}
+
+/// The variables that concern us: others stay where they are.
+Environment our_environment() {
+  Environment ours;
+  for (char** at = environ; at != nullptr && *at != nullptr; ++at) {
+    const std::string_view variable = *at;
+    const std::size_t equals = variable.find('=');
+    const std::string_view name = variable.substr(0, equals);
+    if (equals == std::string_view::npos) continue;
+    if (name.starts_with("RATE_LIMIT_") || name == "REDIS_URL") {
+      ours.emplace(name, variable.substr(equals + 1));
+    }
+  }
+  return ours;
+}
+
+}  // namespace
+
+std::expected<LoadedConfig, std::vector<Fault>> load_config(
+    const std::optional<std::string>& path) {
+  const Environment environment = our_environment();
+  const auto named = environment.find("RATE_LIMIT_CONFIG");
+  const bool by_environment = !path && named != environment.end() && !named->second.empty();
+
+  std::vector<std::string> candidates{"./tidegate.toml", "./config.toml"};
+  if (path) candidates = {*path};
+  if (by_environment) candidates = {named->second};
+  const bool must_exist = path || by_environment;
+
+  for (const std::string& candidate : candidates) {
+    const auto text = read_file(candidate);
+    if (text) return parse_config(*text, candidate, environment);
+    if (must_exist || text.error().number != ENOENT) {
+      return std::unexpected(
+          read_fault(candidate, by_environment ? "RATE_LIMIT_CONFIG" : "", text.error().number));
+    }
+  }
+  return parse_config("", "", environment);
+}
+
+}  // namespace tidegate

@@ -1,0 +1,48 @@
+// What the schema has and this version cannot do. Nothing may be accepted and then ignored, so
+// asking for it is a fault; a value that asks for nothing passes. Whoever builds a feature deletes
+// its lines here, and nothing else in this room changes.
+#include <fmt/format.h>
+
+#include "config/checks.hpp"
+
+namespace tidegate::config {
+namespace {
+
+constexpr std::string_view kNotYet = "not available in this version";
+
+void refuse(Findings& findings, std::string_view key, std::string_view feature) {
+  const std::string path = fmt::format("{}.{}", kRoot, key);
+  if (!findings.faulty(path)) findings.fault(path, fmt::format("{} {}", feature, kNotYet));
+}
+
+}  // namespace
+
+void check_not_yet(Findings& findings, const RateLimitConfig& config) {
+  if (config.client_identification.jwt) {
+    refuse(findings, "client_identification.jwt", "tokens (JWT) are");
+  }
+  if (config.backend == BackendKind::redis) {
+    const bool by_url = !findings.given("rate_limiting.backend") && !config.redis.url.empty();
+    refuse(findings, by_url ? "redis.url" : "backend", "the Redis backend is");
+  }
+  if (config.progressive_penalties.enabled) {
+    refuse(findings, "progressive_penalties.enabled", "penalties are");
+  }
+  if (config.shadow) refuse(findings, "shadow", "shadow mode is");
+  if (!config.admin_token_env.empty()) refuse(findings, "admin.token_env", "the admin endpoint is");
+  for (std::size_t i = 0; i < config.endpoints.size(); ++i) {
+    const EndpointConfig& endpoint = config.endpoints[i];
+    if (endpoint.shadow) refuse(findings, fmt::format("endpoints[{}].shadow", i), "shadow mode is");
+    if (endpoint.per != Per::client) {
+      refuse(findings, fmt::format("endpoints[{}].per", i),
+             "counting per anything but \"client\" is");
+    }
+  }
+  for (std::size_t i = 0; i < config.exemptions.size(); ++i) {
+    if (config.exemptions[i].type == ExemptionConfig::Type::user_id) {
+      refuse(findings, fmt::format("exemptions[{}].type", i), "an exemption of a user_id is");
+    }
+  }
+}
+
+}  // namespace tidegate::config
