@@ -4,6 +4,9 @@
 // second, far below the ticks of a window, so both can be read back, and the entry counts as live
 // for less than one window too long. A word of a later window moves time forward to its start: a
 // process whose time is late does not open the old window again.
+//
+// Invariant: within a window the count only grows and never beyond `limit`; between windows the end
+// only grows.
 #pragma once
 
 #include <algorithm>
@@ -24,11 +27,15 @@ struct State {
   return charged_end >= end ? State{charged_end, count} : State{end, 0};
 }
 
+/// What may still be taken. None where the limit was lowered below the count.
+[[nodiscard]] inline std::uint64_t remaining(const Window& window, const State& state) {
+  return window.limit - std::min(window.limit, state.count);
+}
+
 [[nodiscard]] inline Step step(const Window& window, Ticks word, Ticks now, std::uint64_t cost) {
   const State state = read(window, word, now);
-  const bool admitted = state.count + cost <= window.limit;
-  if (!admitted || cost == 0) return {word, admitted};
-  return {state.end + state.count + cost, true};
+  if (cost == 0 || cost > remaining(window, state)) return {word, cost == 0};
+  return {saturating_add(state.end, state.count + cost), true};
 }
 
 [[nodiscard]] Quota inspect(const Window& window, Ticks word, Ticks now, std::uint64_t cost);

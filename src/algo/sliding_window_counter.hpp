@@ -4,14 +4,20 @@
 // Weighing is done in whole slices of u microseconds, n = ceil(W/u) (4096 or a little less) to a
 // window, so that every product stays below 2^53 and Lua's doubles give the same answers:
 // q = ceil((W - elapsed)/u), w = previous x q; the previous window weighs 0 if 2w < n, else
-// ceil(w/n). Admits at most 2 x limit in any window, and exactly `limit` a window on average from a
-// client that never stops.
+// ceil(w/n). Rounding up alone would cost a client that never stops one unit a window: half of its
+// rate at limit 1.
 //
 // word = (k + 2) W + current x R + previous, k the number of the window of the last charge, R the
 // integer square root of W in ticks: (k + 2) W is when nothing of it weighs any more. Both counts
 // are below R, so both can be read back. R depends on W alone: counts survive a change of limit. A
 // word of a later window moves time forward to its start.
+//
+// Invariant: no fixed window counts more than `limit`, and a window of length W touches two of
+// them: at most 2 x limit in any window. A client that never stops gets `limit` a window on
+// average.
 #pragma once
+
+#include <algorithm>
 
 #include "algo/window.hpp"
 
@@ -47,12 +53,20 @@ struct State {
   return 2 * weighed < window.slices ? 0 : (weighed + window.slices - 1) / window.slices;
 }
 
+[[nodiscard]] inline std::uint64_t used(const Window& window, const State& state) {
+  return state.current + weight(window, state);
+}
+
+/// What may still be taken. None where the limit was lowered below what is used.
+[[nodiscard]] inline std::uint64_t remaining(const Window& window, const State& state) {
+  return window.limit - std::min(window.limit, used(window, state));
+}
+
 [[nodiscard]] inline Step step(const Window& window, Ticks word, Ticks now, std::uint64_t cost) {
   const State state = read(window, word, now);
-  const bool admitted = state.current + weight(window, state) + cost <= window.limit;
-  if (!admitted || cost == 0) return {word, admitted};
+  if (cost == 0 || cost > remaining(window, state)) return {word, cost == 0};
   const Ticks gone = state.start + 2 * window.window;
-  return {gone + (state.current + cost) * window.radix + state.previous, true};
+  return {saturating_add(gone, (state.current + cost) * window.radix + state.previous), true};
 }
 
 [[nodiscard]] Quota inspect(const Window& window, Ticks word, Ticks now, std::uint64_t cost);

@@ -1,11 +1,14 @@
-// Token bucket as the generic cell rate algorithm (ITU-T I.371; ATM Forum Traffic Management 4.0):
-// the whole state is the theoretical arrival time (TAT), the time at which the bucket is full
-// again.
+// Token bucket as the generic cell rate algorithm (ITU-T I.371; ATM Forum Traffic Management 4.0,
+// virtual scheduling): the whole state is the theoretical arrival time (TAT), the time at which the
+// bucket is full again.
 //
-// Admits at most burst + floor(rate x t) in any interval t. A cost c weighs c x T ticks; it passes
-// iff max(TAT, now) + c x T <= now + C. A TAT above now + C (another process saw a later time, or
-// the burst was lowered) reads as now + C: the client waits, but no longer than for an empty
-// bucket.
+// T = ceil(window / limit) is what one unit weighs in ticks, C = burst x T the whole bucket.
+// A cost c passes iff max(TAT, now) + c x T <= now + C, and moves TAT there. A TAT above now + C
+// (another process saw a later time, or the burst was lowered) reads as now + C: an empty bucket.
+//
+// Invariant: every admission ends with TAT <= now + C, and TAT grows by at least c x T with each.
+// So the costs admitted at times in [a, b] weigh at most (b + C) - a, in whatever order the clocks
+// say they came: at most burst + floor(rate x (b - a)).
 #pragma once
 
 #include <algorithm>
@@ -21,8 +24,9 @@ namespace tidegate::token_bucket {
 
 [[nodiscard]] inline Step step(const Window& window, Ticks word, Ticks now, std::uint64_t cost) {
   const Ticks tat = tat_at(window, word, now) + cost * window.period;
-  // An admitted TAT was never cut down to now + C unless nothing is taken, so words only grow.
-  if (tat > now + window.burst || cost == 0) return {word, tat <= now + window.burst};
+  // A TAT that was cut down to now + C has no room for any cost: what is written is never below the
+  // old word.
+  if (cost == 0 || tat > now + window.burst) return {word, cost == 0};
   return {tat, true};
 }
 

@@ -42,17 +42,22 @@ struct Step {
   bool admitted = false;
 };
 
-/// What a caller may be told after a decision; spans of time from the `now` that was asked with.
+/// What a caller may be told after a decision; spans of time from the `now` that was asked with,
+/// rounded up, so that whoever waits that long is never early.
 struct Quota {
   std::uint64_t remaining = 0;  ///< units that would still be admitted now
   Micros reset_us = 0;          ///< until the whole allowance is back
   Micros retry_after_us = 0;    ///< until the asked cost would be admitted; 0 if it would be now
+  /// How long `remaining` has to last: until one unit more would be admitted to somebody who takes
+  /// all that remains at once.
+  Micros more_after_us = 0;
 };
 
 // Each algorithm has a header of its own; its whole state is one word. `word` may lie in the future
-// (another process saw a later time): see each algorithm for how that is read. `cost` 0 to
-// capacity. A step never returns a word below max(word, what never-seen at `now` means): words only
-// grow.
+// (another process saw a later time): see each algorithm for how that is read. `now` is at most
+// kLatest, `cost` 0 to capacity; cost 0 looks, is always admitted and takes nothing. A step never
+// returns a word below the one it was given: words only grow, whatever the clocks do. Any word is
+// survived, one that nobody wrote too; then only "no undefined behaviour" is promised.
 
 /// By `window.algorithm`. Not for sliding_window, whose state is a ring (see store/memory).
 [[nodiscard]] Step step(const Window& window, Ticks word, Ticks now, std::uint64_t cost);

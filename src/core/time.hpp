@@ -16,13 +16,18 @@ using Ticks = std::uint64_t;
 inline constexpr Ticks kTicksPerMicro = 5040;
 inline constexpr Micros kMaxWindow_us = Micros{366} * 86'400 * 1'000'000;
 
-/// The latest time the engine decides at (the year 2081); later times are taken as this one, so that
-/// adding a few windows to a time never overflows.
+/// The latest time the engine decides at (the year 2081); later times are taken as this one, so
+/// that adding a few windows to a time never overflows.
 inline constexpr Ticks kLatest =
     std::numeric_limits<Ticks>::max() - 4 * kMaxWindow_us * kTicksPerMicro;
 
 [[nodiscard]] constexpr Ticks ticks_from_micros(Micros us) {
   return us > kLatest / kTicksPerMicro ? kLatest : us * kTicksPerMicro;
+}
+
+/// The sum, or the largest number there is.
+[[nodiscard]] constexpr std::uint64_t saturating_add(std::uint64_t a, std::uint64_t b) {
+  return a + b < a ? std::numeric_limits<std::uint64_t>::max() : a + b;
 }
 
 /// Rounded up: who waits that long is never early.

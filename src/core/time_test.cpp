@@ -22,5 +22,12 @@ TEST(Time, TimesBeyondTheLatestAreTheLatestAndLeaveRoomForWindows) {
   EXPECT_GT(kLatest + 4 * kMaxWindow_us * kTicksPerMicro, kLatest);
 }
 
+TEST(Time, SumsStopAtTheLargestNumber) {
+  EXPECT_EQ(saturating_add(2, 3), 5U);
+  EXPECT_EQ(saturating_add(~std::uint64_t{0} - 3, 3), ~std::uint64_t{0});
+  EXPECT_EQ(saturating_add(~std::uint64_t{0} - 3, 4), ~std::uint64_t{0});
+  EXPECT_EQ(saturating_add(~std::uint64_t{0}, ~std::uint64_t{0}), ~std::uint64_t{0});
+}
+
 }  // namespace
 }  // namespace tidegate
