@@ -74,6 +74,9 @@ struct WindowState {
   std::uint64_t reset_us = 0;   ///< until the whole allowance is back
   std::optional<std::uint64_t>
       retry_after_us;  ///< present only where this window said no and waiting helps
+  /// How long `remaining` has to last: until one unit more would be admitted to a client who takes
+  /// all of it at once.
+  std::uint64_t more_after_us = 0;
   bool exceeded = false;
 };
 

@@ -159,6 +159,7 @@ void Engine::charge(const Rule& rule, const Request& request, Hash128 client, De
       state.exceeded = true;
       state.reset_us = state.window_us;
       state.retry_after_us = state.window_us;
+      state.more_after_us = state.window_us;
       continue;
     }
     if (cost > counter.window.capacity) {
@@ -177,6 +178,7 @@ void Engine::conclude(const Plan& plan, std::span<const Verdict> verdicts, Decis
     WindowState& state = out.windows[plan.window_of[i]];
     state.remaining = verdicts[i].quota.remaining;
     state.reset_us = verdicts[i].quota.reset_us;
+    state.more_after_us = verdicts[i].quota.more_after_us;
     if (!verdicts[i].admitted && plan.charges[i].cost != 0) {
       state.exceeded = true;
       state.retry_after_us = verdicts[i].quota.retry_after_us;
@@ -210,6 +212,7 @@ std::vector<WindowState> Engine::peek(std::string_view client, std::string_view 
       const Quota quota = store_.peek(counter, hash, ticks_from_micros(now_us)).quota;
       state.remaining = quota.remaining;
       state.reset_us = quota.reset_us;
+      state.more_after_us = quota.more_after_us;
     }
   }
   return states;

@@ -38,7 +38,7 @@ inline constexpr Ticks kGrain = 16'384;
 
 [[nodiscard]] inline Step step(const Window& window, Ticks word, Ticks now, std::uint64_t cost) {
   const std::uint64_t count = count_at(word, now) + cost;
-  if (count > window.limit || cost == 0) return {word, count <= window.limit};
+  if (cost == 0 || count > window.limit) return {word, cost == 0};
   const Ticks quiet = (now + window.window + kGrain - 1) / kGrain * kGrain;
   const Ticks before = word - word % kGrain;
   return {(quiet < before ? before : quiet) + count, true};
@@ -49,7 +49,10 @@ inline constexpr Ticks kGrain = 16'384;
   const std::uint64_t count = count_at(word, now);
   const std::uint64_t left = count < window.limit ? window.limit - count : 0;
   const Micros wait = word > now ? micros_ceil(word - now) : 0;
-  return {.remaining = left, .reset_us = wait, .retry_after_us = cost <= left ? 0 : wait};
+  return {.remaining = left,
+          .reset_us = wait,
+          .retry_after_us = cost <= left ? 0 : wait,
+          .more_after_us = left == 0 ? wait : window.window_us};
 }
 
 }  // namespace log_overflow

@@ -162,7 +162,19 @@ class StoreCore {
   static void shift(Quota& quota, Micros by) {
     if (quota.reset_us != 0) quota.reset_us += by;
     if (quota.retry_after_us != 0) quota.retry_after_us += by;
+    quota.more_after_us += by;
   }
+  /// The quota of a log, told from `now`.
+  static Quota quota_of(const Ring& ring, const Ring::View& view, Ticks window, Ticks now) {
+    const std::uint64_t left = ring.remaining(view, window);
+    if (left == view.limit)
+      return {.remaining = left, .more_after_us = wait(view.now + window, now)};
+    return {.remaining = left,
+            .reset_us = wait(ring.whole_at(view, window), now),
+            .more_after_us = wait(ring.admits_at(view, left + 1, window), now)};
+  }
+  /// A stamp may have been given back since it was looked at, and its time be past.
+  static Micros wait(Ticks until, Ticks now) { return until > now ? micros_ceil(until - now) : 0; }
 
   Verdict decide(const Key& key, const Charge& charge, Ticks now) {
     return decide(key, charge, now, table_of(key).find(key.tag, key.place));

@@ -116,12 +116,9 @@ Verdict StoreCore<Hooks>::evaluate(Cell& cell, Ticks now) const {
   const Ring ring = key.rings->ring_of(*cell.entry);
   const bool admitted = ring.admits(cell.view, cost, window.window);
   cell.next = std::max(cell.seen, cell.now + window.window);
-  Quota quota{.remaining = ring.remaining(cell.view, window.window)};
-  if (quota.remaining < cell.view.limit) {
-    quota.reset_us = micros_ceil(ring.whole_at(cell.view, window.window) - now);
-  }
+  Quota quota = quota_of(ring, cell.view, window.window, now);
   if (!admitted) {
-    quota.retry_after_us = micros_ceil(ring.admits_at(cell.view, cost, window.window) - now);
+    quota.retry_after_us = wait(ring.admits_at(cell.view, cost, window.window), now);
   }
   return {admitted, quota};
 }
@@ -218,9 +215,7 @@ Verdict StoreCore<Hooks>::verdict_after(const Cell& cell, Ticks now) const {
   }
   const Ring::View after{cell.view.head + cell.charge->cost, cell.view.now, cell.view.limit};
   const Ring ring = key.rings->ring_of(*cell.entry);
-  return {true,
-          {.remaining = ring.remaining(after, window.window),
-           .reset_us = micros_ceil(cell.now + window.window - now)}};
+  return {true, quota_of(ring, after, window.window, now)};
 }
 
 template <class Hooks>
