@@ -1,0 +1,40 @@
+// Fields are written on every response: writing them must not allocate. In a file of its own, as it
+// replaces the allocator of the whole test program by one that counts.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+#include "render/test_decisions.hpp"
+
+namespace {
+std::atomic<std::size_t> allocations = 0;
+}
+
+// Not inlined: the compiler would see malloc on one side of a pair and operator delete on the
+// other, and warn.
+[[gnu::noinline]] void* operator new(std::size_t size) {
+  ++allocations;
+  if (void* memory = std::malloc(size)) return memory;
+  throw std::bad_alloc();
+}
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+
+namespace tidegate {
+namespace {
+
+TEST(Allocations, WritingFieldsMakesNone) {
+  Decision decision = denied_decision();
+  decision.windows.assign(4, decision.windows[0]);
+  std::size_t bytes = 0;
+  const auto count = [&](std::string_view, std::string_view value) { bytes += value.size(); };
+  const std::size_t before = allocations;
+  add_rate_limit_headers(decision, {.x_ratelimit = true, .ietf = true}, kWall_us, count);
+  EXPECT_EQ(allocations, before);
+  EXPECT_GT(bytes, 0U);
+}
+
+}  // namespace
+}  // namespace tidegate
