@@ -1,6 +1,9 @@
 // Response fields. They go on every response, so nothing here allocates: text is written into
 // buffers on the stack, which move to the heap only for lists far longer than a usual rule's.
-#include <fmt/format.h>
+#include <array>
+#include <cstddef>
+#include <memory_resource>
+#include <string>
 
 #include "core/time.hpp"
 #include "render/numbers.hpp"
@@ -9,9 +12,7 @@
 namespace tidegate {
 namespace {
 
-using FieldText = fmt::basic_memory_buffer<char, 512>;
-
-std::string_view view(const FieldText& text) { return {text.data(), text.size()}; }
+using FieldText = std::pmr::string;
 
 /// What the fields say about one window.
 struct Shown {
@@ -73,8 +74,12 @@ void append_policy_name(FieldText& out, const WindowState& window, bool first_of
 /// member for each window. w is in whole seconds and never 0; t is the time within which no more
 /// than r may be used.
 void write_ietf(const Decision& decision, FieldSink sink) {
-  FieldText policy;
-  FieldText state;
+  std::array<std::byte, 2'048> stack;
+  std::pmr::monotonic_buffer_resource memory(stack.data(), stack.size());
+  FieldText name(&memory);
+  FieldText policy(&memory);
+  FieldText state(&memory);
+  for (FieldText* text : {&name, &policy, &state}) text->reserve(240);
   std::string_view rule;
   for (const WindowState& window : decision.windows) {
     const bool first = &window == &decision.windows.front();
@@ -82,24 +87,24 @@ void write_ietf(const Decision& decision, FieldSink sink) {
       append(policy, ", ");
       append(state, ", ");
     }
-    FieldText name;
+    name.clear();
     append_policy_name(name, window, first || window.rule != rule);
     rule = window.rule;
 
     const Shown quota = shown(decision, window);
-    append(policy, view(name));
+    append(policy, name);
     append(policy, ";q=");
     append_number(policy, quota.limit);
     append(policy, ";w=");
     append_number(policy, seconds_ceil(window.window_us));
-    append(state, view(name));
+    append(state, name);
     append(state, ";r=");
     append_number(state, quota.remaining);
     append(state, ";t=");
     append_number(state, seconds_ceil(quota.more_after_us));
   }
-  sink("RateLimit-Policy", view(policy));
-  sink("RateLimit", view(state));
+  sink("RateLimit-Policy", policy);
+  sink("RateLimit", state);
 }
 
 }  // namespace
