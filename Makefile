@@ -1,0 +1,30 @@
+# The two commands that matter are `make run` and `make test`. Everything else is in ./dev.
+# Both install what they miss of packages.txt; neither asks for anything when nothing is missing.
+
+PORT ?= 8000
+FUZZ_SECONDS ?= 60
+
+.PHONY: help build run test
+
+help:
+	@echo 'make run      build, and start the demonstration on 127.0.0.1:$(PORT) (PORT=9000 for another port)'
+	@echo 'make test     build, and run every test: sanitizers, fuzzers ($(FUZZ_SECONDS) s each), then the suite'
+	@echo 'make build    build the command build/release/bin/tidegate'
+	@echo './dev --help  what developers use: one suite, one fuzzer, checks, formatting, benchmarks, coverage'
+
+build:
+	@tools/install-packages build
+	@cmake --preset release >/dev/null
+	@cmake --build build/release --target tidegate
+
+# The server replaces the recipe's shell, so that Ctrl-C reaches it alone, it stops its workers, and
+# make ends with it.
+run: build
+	@exec build/release/bin/tidegate serve --demo --workers 2 --listen 127.0.0.1:$(PORT) --config tidegate.toml
+
+# The suite of the release build comes last: its closing line is the verdict.
+test:
+	@tools/install-packages build test
+	@./dev sanitize
+	@./dev fuzz --seconds $(FUZZ_SECONDS)
+	@./dev test
