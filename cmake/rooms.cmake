@@ -14,7 +14,7 @@ function(tidegate_room name)
   if(ROOM_SOURCES)
     add_library(tidegate_${name}_objects OBJECT ${ROOM_SOURCES})
     target_include_directories(tidegate_${name}_objects
-      PUBLIC ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
+      PUBLIC ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR})
     target_link_libraries(tidegate_${name}_objects PUBLIC ${ROOM_LIBRARIES})
     add_library(tidegate_${name} STATIC $<TARGET_OBJECTS:tidegate_${name}_objects>)
     set(scope PUBLIC)

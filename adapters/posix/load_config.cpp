@@ -10,24 +10,11 @@
 #include <system_error>
 #include <utility>
 
+#include "adapters/posix/file_descriptor.hpp"
 #include "tidegate/config.hpp"
 
 namespace tidegate {
 namespace {
-
-class FileDescriptor {
- public:
-  explicit FileDescriptor(int number) : number_(number) {}
-  ~FileDescriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-  FileDescriptor(const FileDescriptor&) = delete;
-  FileDescriptor& operator=(const FileDescriptor&) = delete;
-  [[nodiscard]] int get() const { return number_; }
-
- private:
-  int number_;
-};
 
 struct ReadError {
   int number;  ///< errno; EFBIG: above kMaxConfigBytes
@@ -36,7 +23,7 @@ struct ReadError {
 /// The whole file. One that says it is too large is not read; one that does not say (a pipe) is
 /// read no further than that.
 std::expected<std::string, ReadError> read_file(const std::string& path) {
-  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const posix::FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   struct stat status{};
   if (file.get() < 0 || ::fstat(file.get(), &status) != 0) return std::unexpected(ReadError{errno});
   if (S_ISDIR(status.st_mode)) return std::unexpected(ReadError{EISDIR});

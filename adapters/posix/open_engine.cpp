@@ -15,9 +15,13 @@ std::expected<OpenEngine, Error> open_engine(const RateLimitConfig& config, Open
   const StoreGeometry geometry{config.memory.capacity, config.memory.log_slots};
   auto store = MemoryStore::attach(segment->store_memory(), geometry);
   if (!store) return std::unexpected(store.error());
-  if (auto bound = (*store)->bind(policy->counters(), policy->fingerprint(), segment->alone());
-      !bound) {
-    return std::unexpected(bound.error());
+  {
+    const auto turn = segment->take_turn();
+    if (!turn) return std::unexpected(turn.error());
+    if (auto bound = (*store)->bind(policy->counters(), policy->fingerprint(), turn->alone());
+        !bound) {
+      return std::unexpected(bound.error());
+    }
   }
   auto engine = std::make_unique<Engine>(std::move(policy), **store);
   return OpenEngine{std::move(*segment), geometry, std::move(*store), std::move(engine)};

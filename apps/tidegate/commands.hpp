@@ -20,7 +20,7 @@ using ConfigPath = std::optional<std::string>;
 /// Loads and prints warnings and faults to stderr. Nothing: there were faults.
 [[nodiscard]] std::optional<LoadedConfig> load_or_complain(const ConfigPath& path);
 
-int serve(const ConfigPath& config, const asio::ServeOptions& options);
+int serve(const ConfigPath& config, const ServeOptions& options);
 int check(const ConfigPath& config);
 int replay(const ConfigPath& config, const std::string& backend);
 

@@ -38,7 +38,7 @@ int serve(const ConfigPath& config, const ServeOptions& options) {
   if (!loaded) return kNo;
   const auto limiter = Limiter::open(*loaded);
   if (!limiter) return complain(limiter.error());
-  return tidegate::serve(options, **limiter);
+  return tidegate::serve(options, limiter->get());
 }
 
 int peek(const ConfigPath& config, const ClientOptions& options) {

@@ -148,7 +148,8 @@ struct ProgressivePenaltiesConfig {
 struct RateLimitConfig {
   bool enabled = true;
   std::string name_space = "default";  ///< the key `namespace`
-  LimitConfig default_limit{.algorithm = Algorithm::sliding_window_counter, .windows = {{}}};
+  LimitConfig default_limit{.algorithm = Algorithm::sliding_window_counter,
+                            .windows = std::vector<WindowConfig>(1)};
   FailureMode failure_mode = FailureMode::fail_open;
   BackendKind backend = BackendKind::memory;
   bool shadow = false;

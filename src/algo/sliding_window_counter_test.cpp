@@ -1,13 +1,13 @@
-#include "algo/window.hpp"
-
 #include <gtest/gtest.h>
 
 #include <chrono>
 
+#include "algo/window.hpp"
+
 namespace tidegate {
 namespace {
 
-constexpr Micros kEdge_us = 1'800'000'000'000'000;  // a window of 10 s begins here
+constexpr Micros kEdge = 1'800'000'000'000'000;  // a window of 10 s begins here
 
 Window window_of(std::uint64_t limit, std::int64_t window_us) {
   return make_window(Algorithm::sliding_window_counter,
@@ -23,8 +23,8 @@ Quota quota_at(Micros us, Ticks word, std::uint64_t cost) {
 }
 
 TEST(SlidingWindowCounter, ThePreviousWindowFadesInSlices) {
-  const Ticks word = at(kEdge_us + 9'000'000, 0, 3).word;
-  const auto left = [&](Micros us) { return quota_at(kEdge_us + us, word, 1).remaining; };
+  const Ticks word = at(kEdge + 9'000'000, 0, 3).word;
+  const auto left = [&](Micros us) { return quota_at(kEdge + us, word, 1).remaining; };
   EXPECT_EQ(left(10'000'000), 0U);
   EXPECT_EQ(left(13'333'339), 0U);
   EXPECT_EQ(left(13'333'340), 1U);
@@ -32,26 +32,26 @@ TEST(SlidingWindowCounter, ThePreviousWindowFadesInSlices) {
 }
 
 TEST(SlidingWindowCounter, LessThanHalfAUnitWeighsNothing) {
-  const Ticks word = at(kEdge_us, 0, 1).word;
-  EXPECT_EQ(quota_at(kEdge_us + 15'001'225, word, 1).remaining, 2U);
-  EXPECT_EQ(quota_at(kEdge_us + 15'001'226, word, 1).remaining, 3U);
-  EXPECT_EQ(quota_at(kEdge_us, word, 1).reset_us, 15'001'226U);
+  const Ticks word = at(kEdge, 0, 1).word;
+  EXPECT_EQ(quota_at(kEdge + 15'001'225, word, 1).remaining, 2U);
+  EXPECT_EQ(quota_at(kEdge + 15'001'226, word, 1).remaining, 3U);
+  EXPECT_EQ(quota_at(kEdge, word, 1).reset_us, 15'001'226U);
 }
 
 TEST(SlidingWindowCounter, WaitsWithinTheWindowTheNextOrTheOneAfter) {
   // Two in the previous window, one in this: the previous fades until one more fits.
-  Ticks word = at(kEdge_us - 1, 0, 2).word;
-  word = at(kEdge_us, word, 1).word;
-  EXPECT_LT(quota_at(kEdge_us, word, 1).retry_after_us, 10'000'000U);
+  Ticks word = at(kEdge - 1, 0, 2).word;
+  word = at(kEdge, word, 1).word;
+  EXPECT_LT(quota_at(kEdge, word, 1).retry_after_us, 10'000'000U);
   // Two more never fit beside the one before the next window.
-  EXPECT_LT(quota_at(kEdge_us, word, 2).retry_after_us, 10'000'000U);
-  EXPECT_EQ(quota_at(kEdge_us, word, 3).retry_after_us, 15'001'226U);
+  EXPECT_LT(quota_at(kEdge, word, 2).retry_after_us, 10'000'000U);
+  EXPECT_EQ(quota_at(kEdge, word, 3).retry_after_us, 15'001'226U);
   // All of the limit, after all of the limit: only when that weighs nothing at all.
-  word = at(kEdge_us, 0, 3).word;
-  const Micros wait = quota_at(kEdge_us, word, 3).retry_after_us;
+  word = at(kEdge, 0, 3).word;
+  const Micros wait = quota_at(kEdge, word, 3).retry_after_us;
   EXPECT_GT(wait, 15'000'000U);
-  EXPECT_TRUE(at(kEdge_us + wait, word, 3).admitted);
-  EXPECT_FALSE(at(kEdge_us + wait - 1, word, 3).admitted);
+  EXPECT_TRUE(at(kEdge + wait, word, 3).admitted);
+  EXPECT_FALSE(at(kEdge + wait - 1, word, 3).admitted);
 }
 
 TEST(SlidingWindowCounter, AClientThatNeverStopsGetsItsLimitAWindow) {
@@ -61,7 +61,7 @@ TEST(SlidingWindowCounter, AClientThatNeverStopsGetsItsLimitAWindow) {
     std::uint64_t count = 0;
     Ticks word = 0;
     for (Micros us = 0; us < kWindows * 1'000'000; us += 100) {
-      const Step next = step(window, word, ticks_from_micros(kEdge_us + us), 1);
+      const Step next = step(window, word, ticks_from_micros(kEdge + us), 1);
       word = next.word;
       count += next.admitted ? 1 : 0;
     }
@@ -72,11 +72,11 @@ TEST(SlidingWindowCounter, AClientThatNeverStopsGetsItsLimitAWindow) {
 }
 
 TEST(SlidingWindowCounter, ALateClockDoesNotOpenAnOldWindowAgain) {
-  const Ticks word = at(kEdge_us, 0, 2).word;
-  EXPECT_FALSE(at(kEdge_us - 20'000'000, word, 2).admitted);
-  const Step late = at(kEdge_us - 20'000'000, word, 1);
+  const Ticks word = at(kEdge, 0, 2).word;
+  EXPECT_FALSE(at(kEdge - 20'000'000, word, 2).admitted);
+  const Step late = at(kEdge - 20'000'000, word, 1);
   EXPECT_TRUE(late.admitted);
-  EXPECT_FALSE(at(kEdge_us, late.word, 1).admitted);
+  EXPECT_FALSE(at(kEdge, late.word, 1).admitted);
 }
 
 }  // namespace

@@ -43,7 +43,7 @@ std::size_t allocations_for(std::size_t windows) {
   std::size_t bytes = 0;
   const auto count = [&](std::string_view, std::string_view value) { bytes += value.size(); };
   const std::size_t before = allocations;
-  add_rate_limit_headers(decision, {.x_ratelimit = true, .ietf = true}, kWall_us, count);
+  add_rate_limit_headers(decision, {.x_ratelimit = true, .ietf = true}, kWall, count);
   EXPECT_GT(bytes, 0U);
   return allocations - before;
 }

@@ -27,7 +27,7 @@ Shown shown(const Decision& decision, const WindowState& window) {
     return {window.limit, window.limit, 0, window.window_us};
   }
   if (decision.outcome == Outcome::failed_closed) {
-    const std::uint64_t wait_us = calculate_retry_after(decision).value_or(0) * kSecond_us;
+    const std::uint64_t wait_us = calculate_retry_after(decision).value_or(0) * kMicrosPerSecond;
     return {window.limit, 0, wait_us, wait_us};
   }
   return {window.limit, window.remaining, window.reset_us, window.more_after_us};
@@ -43,8 +43,8 @@ void write_x_ratelimit(const Shown& quota, std::uint64_t wall_us, FieldSink sink
 /// The length of a window where it tells two policies of one rule apart: exact, in the largest unit
 /// that is.
 void append_length(FieldText& out, std::uint64_t us) {
-  if (us % kSecond_us == 0) {
-    append_number(out, us / kSecond_us);
+  if (us % kMicrosPerSecond == 0) {
+    append_number(out, us / kMicrosPerSecond);
     append(out, "s");
   } else if (us % 1'000 == 0) {
     append_number(out, us / 1'000);
@@ -74,7 +74,8 @@ void append_policy_name(FieldText& out, const WindowState& window, bool first_of
 /// member for each window. w is in whole seconds and never 0; t is the time within which no more
 /// than r may be used.
 void write_ietf(const Decision& decision, FieldSink sink) {
-  std::array<std::byte, 2'048> stack;
+  std::array<std::byte, 2'048>
+      stack;  // NOLINT(*-member-init): clearing it costs as much as the rest
   std::pmr::monotonic_buffer_resource memory(stack.data(), stack.size());
   FieldText name(&memory);
   FieldText policy(&memory);

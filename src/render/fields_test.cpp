@@ -21,10 +21,10 @@ TEST(Fields, ResetIsInUnixSecondsRoundedUp) {
     decision.windows[0].reset_us = reset_us;
     return fields_of(decision, {}, wall_us)["X-RateLimit-Reset"];
   };
-  EXPECT_EQ(reset(kWall_us, 0), "1800000000");
-  EXPECT_EQ(reset(kWall_us + 1, 0), "1800000001");
-  EXPECT_EQ(reset(kWall_us, 1'000'000), "1800000001");
-  EXPECT_EQ(reset(kWall_us + 400'000, 600'001), "1800000002");
+  EXPECT_EQ(reset(kWall, 0), "1800000000");
+  EXPECT_EQ(reset(kWall + 1, 0), "1800000001");
+  EXPECT_EQ(reset(kWall, 1'000'000), "1800000001");
+  EXPECT_EQ(reset(kWall + 400'000, 600'001), "1800000002");
 }
 
 TEST(Fields, ARejectionSaysWhenToComeBackAndIsNotStored) {

@@ -9,11 +9,11 @@
 
 namespace tidegate {
 
-inline constexpr std::uint64_t kSecond_us = 1'000'000;
+inline constexpr std::uint64_t kMicrosPerSecond = 1'000'000;
 
 /// Rounded up: who waits that long is never early.
 [[nodiscard]] constexpr std::uint64_t seconds_ceil(std::uint64_t us) {
-  return us / kSecond_us + (us % kSecond_us != 0 ? 1 : 0);
+  return us / kMicrosPerSecond + (us % kMicrosPerSecond != 0 ? 1 : 0);
 }
 
 /// The same, where 0 would say "at once" to somebody who was just refused.
@@ -31,7 +31,7 @@ class Digits {
   [[nodiscard]] std::string_view text() const { return {digits_.data(), end_}; }
 
  private:
-  std::array<char, 20> digits_;  // as many as the largest number has
+  std::array<char, 20> digits_{};  // as many as the largest number has
   const char* end_;
 };
 
@@ -49,8 +49,8 @@ void append_number(Out& out, std::uint64_t number) {
 /// Appends seconds with as many decimals as they need: "60", "0.5", "0.000001".
 template <class Out>
 void append_seconds(Out& out, std::uint64_t us) {
-  append_number(out, us / kSecond_us);
-  std::uint64_t rest = us % kSecond_us;
+  append_number(out, us / kMicrosPerSecond);
+  std::uint64_t rest = us % kMicrosPerSecond;
   if (rest == 0) return;
   std::array<char, 7> decimals{'.'};
   for (std::size_t i = decimals.size() - 1; i > 0; --i, rest /= 10) {

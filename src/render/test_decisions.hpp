@@ -9,7 +9,7 @@
 
 namespace tidegate {
 
-inline constexpr std::uint64_t kWall_us = 1'800'000'000'000'000;
+inline constexpr std::uint64_t kWall = 1'800'000'000'000'000;
 
 inline WindowState window_state(std::string_view rule, std::uint64_t limit,
                                 std::uint64_t window_us) {
@@ -49,7 +49,7 @@ inline Decision denied_decision() {
 using Fields = std::map<std::string, std::string, std::less<>>;
 
 inline Fields fields_of(const Decision& decision, const RenderOptions& options = {},
-                        std::uint64_t wall_us = kWall_us) {
+                        std::uint64_t wall_us = kWall) {
   Fields fields;
   add_rate_limit_headers(
       decision, options, wall_us,

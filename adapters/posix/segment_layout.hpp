@@ -1,0 +1,47 @@
+// How a segment is divided. Offsets are fixed or worked out from the configuration, never read from
+// the memory.
+//
+//        0   header      4 KiB     what it is, the hash key, the clock
+//    4 KiB   counters    2044 KiB  what metrics show
+//    2 MiB   text        2 MiB     the configuration in force; reserved: nothing is written there
+//                                  yet, so that taking it into use needs no new layout
+//    4 MiB   store       to the end, on the boundary of a large page
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "core/hash.hpp"
+#include "core/time.hpp"
+#include "store/memory/store.hpp"
+
+namespace tidegate::posix {
+
+struct SegmentHeader {
+  static constexpr std::uint64_t kMagic = 0x746e'656d'6765'7374;  // "tsegment"
+  static constexpr std::uint64_t kLayout = 1;  ///< counts up when anything in the file moves
+
+  std::uint64_t magic = kMagic;
+  std::uint64_t layout = kLayout;
+  std::uint64_t bytes = 0;  ///< of the whole file
+  std::uint64_t capacity = 0;
+  std::uint64_t log_slots = 0;
+  HashKey hash_key;
+  std::int64_t clock_offset_us = 0;  ///< CLOCK_BOOTTIME plus this was Unix time at creation
+  Micros created_us = 0;
+};
+
+struct SegmentLayout {
+  static constexpr std::size_t kCountersAt = std::size_t{4} << 10;
+  static constexpr std::size_t kTextAt = std::size_t{2} << 20;
+  static constexpr std::size_t kStoreAt = std::size_t{4} << 20;
+
+  std::size_t store_bytes;
+  std::size_t bytes;  ///< of the whole file
+
+  explicit SegmentLayout(const StoreGeometry& geometry)
+      : store_bytes(MemoryStore::bytes_needed(geometry)), bytes(kStoreAt + store_bytes) {}
+};
+static_assert(sizeof(SegmentHeader) <= SegmentLayout::kCountersAt);
+
+}  // namespace tidegate::posix
