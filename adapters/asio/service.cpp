@@ -6,7 +6,7 @@
 #include <array>
 #include <iterator>
 
-#include "render/json_text.hpp"
+#include "core/json_text.hpp"
 
 namespace tidegate::server {
 namespace {

@@ -1,41 +1,261 @@
 #include "tidegate/limiter.hpp"
 
+#include <fmt/format.h>
+#include <sys/random.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <ctime>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <tuple>
 #include <utility>
 
+#include "adapters/posix/log_file.hpp"
 #include "adapters/posix/open_engine.hpp"
+#include "observe/counters.hpp"
+#include "observe/log_gate.hpp"
+#include "observe/log_line.hpp"
+#include "observe/prometheus.hpp"
+#include "observe/top_clients.hpp"
 
 namespace tidegate {
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+
+/// Of the segment's part for metrics: counts first, names of clients behind.
+constexpr std::size_t kCountersBytes = std::size_t{1} << 20;
+/// Counting entries looks at all of them: not for each scrape of several that come at once.
+constexpr auto kStatsLife = std::chrono::seconds(1);
+constexpr std::int64_t kDriftWorthAWarning_us = 5'000'000;
+
+/// A wall clock that costs little and lags by a few milliseconds: enough for whole seconds.
+Micros coarse_wall_us() {
+  timespec time{};
+  ::clock_gettime(CLOCK_REALTIME_COARSE, &time);
+  return static_cast<Micros>(time.tv_sec) * 1'000'000 + static_cast<Micros>(time.tv_nsec) / 1'000;
+}
+
+std::uint64_t random_number() {
+  std::uint64_t number = 0;
+  // Of 8 bytes nothing is ever missing, once the system has started.
+  if (::getrandom(&number, sizeof number, 0) != sizeof number) number = coarse_wall_us();
+  return number;
+}
+
+}  // namespace
 
 struct Limiter::Impl {
+  Impl(const RateLimitConfig& its_config, posix::OpenEngine opened, posix::LogFile its_log)
+      : config(its_config),
+        open(std::move(opened)),
+        counters(open.segment.counters_memory().first(kCountersBytes)),
+        top(open.segment.counters_memory().subspan(kCountersBytes)),
+        log(std::move(its_log)),
+        gate(open.segment.hash_key()),
+        next_request_id(random_number()) {}
+
+  void observe(const Request& request, const Decision& decision);
+  void write_decision(const Request& request, const Decision& decision, LogLevel level);
+  void write_event(LogLevel level, std::string_view event, std::string_view message);
+  StoreStats stats();
+  std::vector<Usage> usage();
+
   RateLimitConfig config;
   posix::OpenEngine open;
+  Counters counters;
+  TopClients top;
+
+  std::mutex log_mutex;  ///< guards what follows
+  posix::LogFile log;
+  LogGate gate;
+  std::string line;
+  std::uint64_t next_request_id;
+  std::set<std::string, std::less<>> warned;  ///< reasons that this process has logged
+
+  std::mutex stats_mutex;  ///< guards what follows
+  StoreStats last_stats;
+  std::optional<SteadyClock::time_point> stats_taken;
 };
 
 Limiter::Limiter() = default;
 Limiter::~Limiter() = default;
 
 std::expected<std::unique_ptr<Limiter>, Error> Limiter::open(const LoadedConfig& config) {
+  auto log = posix::LogFile::open(config.config.log);
+  if (!log) return std::unexpected(log.error());
   auto opened = posix::open_engine(config.config, posix::OpenMode::create);
   if (!opened) return std::unexpected(opened.error());
   std::unique_ptr<Limiter> limiter(new Limiter);
-  limiter->impl_ = std::make_unique<Impl>(config.config, std::move(*opened));
+  limiter->impl_ = std::make_unique<Impl>(config.config, std::move(*opened), std::move(*log));
+
+  const std::int64_t drift_us = limiter->impl_->open.segment.drift_us();
+  if (std::abs(drift_us) > kDriftWorthAWarning_us) {
+    limiter->impl_->write_event(
+        LogLevel::warning, "clock_drift",
+        fmt::format("the segment's clock is {} s {} the wall clock; limits are not affected, times "
+                    "in the log of decisions and in fields follow the wall clock",
+                    std::abs(drift_us / 1'000'000), drift_us > 0 ? "ahead of" : "behind"));
+  }
   return limiter;
 }
 
 void Limiter::decide(const Request& request, Decision& out) noexcept {
   impl_->open.engine->decide(request, impl_->open.segment.now_us(), out);
+  try {
+    impl_->observe(request, out);
+  } catch (const std::exception&) {
+    // No memory for a log line: the decision stands, the line is lost.
+  }
 }
 
-void Limiter::after_fork() {}
+void Limiter::Impl::observe(const Request& request, const Decision& decision) {
+  if (!config.enabled) return;
+  counters.count(decision);
+  if (decision.fields() == nullptr) return;
+  if (config.top_clients != 0) top.note(decision);
+  if (!decision.admitted() && config.log_level <= LogLevel::info) {
+    write_decision(request, decision, LogLevel::info);
+  } else if (decision.admitted() && config.log_level == LogLevel::debug) {
+    write_decision(request, decision, LogLevel::debug);
+  }
+}
+
+void Limiter::Impl::write_decision(const Request& request, const Decision& decision,
+                                   LogLevel level) {
+  const std::lock_guard lock(log_mutex);
+  std::uint64_t suppressed = 0;
+  if (level == LogLevel::info) {
+    const auto passed = gate.pass(decision);
+    if (!passed) return;
+    suppressed = *passed;
+  }
+  std::string request_id;
+  if (request.headers != nullptr) {
+    request.headers->each("X-Request-ID", [&](std::string_view value) {
+      if (is_request_id(value)) request_id = value;
+      return false;
+    });
+  }
+  // An odd step visits every number before the first comes again.
+  if (request_id.empty()) {
+    request_id = make_request_id(next_request_id += 0x9e37'79b9'7f4a'7c15);
+  }
+  line.clear();
+  append_log_line(decision, level, posix::wall_us(), request_id, suppressed, line);
+  log.write(line);
+}
+
+void Limiter::Impl::write_event(LogLevel level, std::string_view event, std::string_view message) {
+  if (level < config.log_level) return;
+  const std::lock_guard lock(log_mutex);
+  line.clear();
+  append_log_line(level, posix::wall_us(), event, message, line);
+  log.write(line);
+}
+
+void Limiter::after_fork() {
+  if (const auto attached = impl_->open.attach_again(); !attached) {
+    log_event("attach_failed", attached.error().message);
+  }
+  impl_->next_request_id = random_number();
+}
+
 const RateLimitConfig& Limiter::config() const { return impl_->config; }
 RenderOptions Limiter::render_options() const { return RenderOptions::from(impl_->config); }
-std::uint64_t Limiter::wall_us() const { return posix::wall_us(); }
-std::string Limiter::metrics() const { return {}; }
-Health Limiter::health() const {
-  return {.status = "ok", .backend = "memory", .latency_ms = 0, .breaker = "closed"};
+std::uint64_t Limiter::wall_us() const { return coarse_wall_us(); }
+
+StoreStats Limiter::Impl::stats() {
+  const std::lock_guard lock(stats_mutex);
+  const auto now = SteadyClock::now();
+  if (!stats_taken || now - *stats_taken >= kStatsLife) {
+    last_stats = open.store->stats(ticks_from_micros(open.segment.now_us()));
+    stats_taken = now;
+  }
+  return last_stats;
 }
-void Limiter::reopen_log() {}
-void Limiter::log_event(std::string_view, std::string_view) {}
-void Limiter::warn_identity(std::string_view, std::string_view) {}
+
+/// Of the names that were noted, what the store says they have used: the most used first, as many
+/// as are wanted.
+std::vector<Usage> Limiter::Impl::usage() {
+  std::vector<Usage> found;
+  const Micros now_us = open.segment.now_us();
+  for (TopClients::Named& named : top.named()) {
+    const auto windows = open.engine->peek(named.client, named.endpoint, named.tier, now_us);
+    const auto tightest = std::ranges::min_element(windows, {}, &WindowState::remaining);
+    if (tightest == windows.end() || tightest->reset_us == 0) {
+      top.forget(named);
+      continue;
+    }
+    if (found.size() >= config.top_clients) continue;
+    found.push_back({.endpoint = std::move(named.endpoint),
+                     .tier = std::move(named.tier),
+                     .client = std::move(named.client),
+                     .used = tightest->limit - std::min(tightest->limit, tightest->remaining)});
+  }
+  std::ranges::sort(found, [](const Usage& a, const Usage& b) {
+    return std::tie(b.used, a.endpoint, a.tier, a.client) <
+           std::tie(a.used, b.endpoint, b.tier, b.client);
+  });
+  // A client that two programs noted is there twice.
+  const auto twice = std::ranges::unique(found, {}, [](const Usage& usage) {
+    return std::tie(usage.endpoint, usage.tier, usage.client);
+  });
+  found.erase(twice.begin(), twice.end());
+  return found;
+}
+
+std::string Limiter::metrics() const {
+  const StoreStats stats = impl_->stats();
+  return prometheus_text({.rows = impl_->counters.rows(),
+                          .warnings = impl_->counters.warnings(),
+                          .usage = impl_->usage(),
+                          .entries = stats.entries,
+                          .capacity = stats.capacity,
+                          .evictions = stats.evictions,
+                          .overflow = stats.overflow,
+                          .conflicts = stats.conflicts});
+}
+
+Health Limiter::health() const {
+  const auto start = SteadyClock::now();
+  const auto looked =
+      impl_->open.engine->peek("ip:local", impl_->open.engine->policy().default_rule().name,
+                               "anonymous", impl_->open.segment.now_us());
+  const std::chrono::duration<double, std::milli> taken = SteadyClock::now() - start;
+  return {.status = "ok",
+          .backend = to_string(impl_->config.backend),
+          .latency_ms = taken.count(),
+          .breaker = "closed"};
+}
+
+void Limiter::reopen_log() {
+  std::expected<void, Error> opened;
+  {
+    const std::lock_guard lock(impl_->log_mutex);
+    opened = impl_->log.reopen();
+  }
+  if (!opened) impl_->write_event(LogLevel::error, "log_not_reopened", opened.error().message);
+}
+
+void Limiter::log_event(std::string_view event, std::string_view message) {
+  impl_->write_event(LogLevel::warning, event, message);
+}
+
+void Limiter::warn_identity(std::string_view reason, std::string_view message) {
+  impl_->counters.count_warning(reason);
+  {
+    const std::lock_guard lock(impl_->log_mutex);
+    if (!impl_->warned.emplace(reason).second) return;
+  }
+  impl_->write_event(LogLevel::warning, reason, message);
+}
 
 }  // namespace tidegate

@@ -1,5 +1,5 @@
 // The JSON body of a rejection.
-#include "render/json_text.hpp"
+#include "core/json_text.hpp"
 #include "render/numbers.hpp"
 #include "tidegate/response.hpp"
 

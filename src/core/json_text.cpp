@@ -1,4 +1,4 @@
-#include "render/json_text.hpp"
+#include "core/json_text.hpp"
 
 #include <array>
 

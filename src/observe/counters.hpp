@@ -1,0 +1,92 @@
+// Counts of decisions in memory that all processes share, for metrics.
+//
+//   header    4096 bytes   magic, layout, identity warnings
+//   rows      256 bytes each: the labels of one (endpoint, tier), and how often what was decided
+//
+// A row is claimed, written and then published; it never changes its labels again. Whoever dies
+// in between leaves a row that nobody counts in. Two processes may publish the same labels at one
+// moment: then both rows count, and whoever reads adds them up.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tidegate/client.hpp"
+#include "tidegate/decision.hpp"
+
+namespace tidegate {
+
+/// The values of the label `status`, in the order of Outcome and then shadow.
+enum class Status : std::uint8_t { allowed, denied, exempt, failed_open, failed_closed, shadow };
+inline constexpr std::size_t kStatuses = 6;
+inline constexpr std::size_t kClientTypes = 3;
+[[nodiscard]] std::string_view to_string(Status status);
+
+/// A view on the counters in shared memory. Any number of processes and threads; nothing waits for
+/// anybody. Zeroed memory is an empty table.
+class Counters {
+ public:
+  /// Longer labels are counted as "other". Rule and tier names have at most 64 bytes.
+  static constexpr std::size_t kMaxLabelBytes = 64;
+  static constexpr std::size_t kMaxReasonBytes = 48;
+  static constexpr std::size_t kMaxReasons = 16;
+
+  /// `memory` is aligned to 64 and has room for the header and a row at least. What it holds was
+  /// written by processes that may have died at any instruction.
+  explicit Counters(std::span<std::byte> memory);
+
+  /// Counts a decision under its endpoint and tier. No allocation, no lock. Once the table is
+  /// full, labels that are new are counted as "other".
+  void count(const Decision& decision);
+  /// Counts a doubt about client addresses.
+  void count_warning(std::string_view reason);
+
+  struct Row {
+    std::string endpoint;
+    std::string tier;
+    std::array<std::uint64_t, kStatuses> requests{};
+    std::array<std::uint64_t, kClientTypes> exceeded{};  ///< by ClientType
+  };
+  /// What was counted, one row for each pair of labels, in the order of their names.
+  [[nodiscard]] std::vector<Row> rows() const;
+
+  struct Warning {
+    std::string reason;
+    std::uint64_t count = 0;
+  };
+  [[nodiscard]] std::vector<Warning> warnings() const;
+
+  // The layout of the memory, fixed for all processes.
+  struct SharedLabel {
+    std::atomic<std::uint8_t> size;
+    std::array<char, kMaxLabelBytes> text;
+    void write(std::string_view from);
+    [[nodiscard]] std::string_view read() const;
+  };
+  struct alignas(64) SharedRow {
+    std::atomic<std::uint32_t> state;
+    SharedLabel endpoint;
+    SharedLabel tier;
+    std::array<std::atomic<std::uint64_t>, kStatuses> requests;
+    std::array<std::atomic<std::uint64_t>, kClientTypes> exceeded;
+  };
+  struct SharedWarning {
+    std::atomic<std::uint32_t> state;
+    SharedLabel reason;
+    std::atomic<std::uint64_t> count;
+  };
+
+ private:
+  SharedRow& row_of(std::string_view endpoint, std::string_view tier);
+
+  std::span<SharedWarning> warnings_;
+  std::span<SharedRow> rows_;  ///< the first is that of "other"
+};
+
+}  // namespace tidegate

@@ -1,0 +1,132 @@
+#include "observe/top_clients.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <functional>
+
+namespace tidegate {
+namespace {
+
+/// Set in a key while its text is being written.
+constexpr std::uint64_t kWriting = std::uint64_t{1} << 63;
+/// After this long whoever was writing is taken for dead.
+constexpr Micros kWritingLife_us = 2'000'000;
+
+/// Never 0, and without kWriting. The hash need only be the same in all processes that run the same
+/// program; where it is not, a client is noted twice and shown twice with the same true value.
+std::uint64_t key_of(const Decision& decision) {
+  const std::hash<std::string_view> hash;
+  const std::uint64_t mixed = hash(decision.client.client_id) ^
+                              hash(decision.endpoint) * 0x9e37'79b9'7f4a'7c15 ^
+                              hash(decision.client.tier) * 0xc2b2'ae3d'27d4'eb4f;
+  return (mixed & ~kWriting) | 1;
+}
+
+constexpr std::size_t kTextBytes = TopClients::kMaxNameBytes + 2 * TopClients::kMaxLabelBytes;
+static_assert(kTextBytes % 8 == 0);
+
+}  // namespace
+
+TopClients::TopClients(std::span<std::byte> memory)
+    : names_(reinterpret_cast<SharedName*>(memory.data()),
+             memory.size() / sizeof(SharedName) / kSet * kSet) {}
+
+void TopClients::note(const Decision& decision) {
+  const std::uint64_t key = key_of(decision);
+  const auto set = names_.subspan((key >> 8) % (names_.size() / kSet) * kSet, kSet);
+  SharedName* least = nullptr;
+  std::uint64_t least_weight = 0;
+  std::uint64_t least_key = 0;
+  for (SharedName& name : set) {
+    const std::uint64_t seen = name.key.load(std::memory_order_acquire);
+    if (seen == key) {
+      name.weight.fetch_add(1, std::memory_order_relaxed);
+      return;
+    }
+    std::uint64_t weight = seen == 0 ? 0 : name.weight.load(std::memory_order_relaxed);
+    if ((seen & kWriting) != 0) {
+      // Saturating: a claim from another boot, or junk, is old too.
+      const Micros age_us = decision.time_us - name.claimed_us.load(std::memory_order_relaxed);
+      if (age_us < kWritingLife_us) continue;
+      weight = 0;
+    }
+    if (least == nullptr || weight < least_weight) {
+      least = &name;
+      least_weight = weight;
+      least_key = seen;
+    }
+  }
+  if (least == nullptr) return;
+  if (least_weight == 0) {
+    take_place(*least, least_key, key, decision);
+  } else {
+    least->weight.compare_exchange_strong(least_weight, least_weight - 1);
+  }
+}
+
+void TopClients::take_place(SharedName& name, std::uint64_t seen, std::uint64_t key,
+                            const Decision& decision) {
+  const std::string_view client = decision.client.client_id;
+  const std::string_view endpoint = decision.endpoint;
+  const std::string_view tier = decision.client.tier;
+  if (client.size() > kMaxNameBytes || endpoint.size() > kMaxLabelBytes ||
+      tier.size() > kMaxLabelBytes) {
+    return;
+  }
+  name.claimed_us.store(decision.time_us, std::memory_order_relaxed);
+  if (!name.key.compare_exchange_strong(seen, key | kWriting)) return;
+
+  std::array<char, kTextBytes> text{};
+  char* at = std::copy(client.begin(), client.end(), text.begin());
+  at = std::copy(endpoint.begin(), endpoint.end(), at);
+  std::copy(tier.begin(), tier.end(), at);
+  for (std::size_t i = 0; i < name.text.size(); ++i) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, text.data() + 8 * i, 8);
+    name.text[i].store(word, std::memory_order_relaxed);
+  }
+  name.lengths.store(
+      static_cast<std::uint32_t>(client.size() | endpoint.size() << 12 | tier.size() << 22),
+      std::memory_order_relaxed);
+  name.weight.store(1, std::memory_order_relaxed);
+  std::uint64_t mine = key | kWriting;
+  name.key.compare_exchange_strong(mine, key, std::memory_order_release);
+}
+
+std::vector<TopClients::Named> TopClients::named() const {
+  std::vector<Named> found;
+  for (const SharedName& name : names_) {
+    const std::uint64_t key = name.key.load(std::memory_order_acquire);
+    if (key == 0 || (key & kWriting) != 0) continue;
+    std::array<char, kTextBytes> text{};
+    for (std::size_t i = 0; i < name.text.size(); ++i) {
+      const std::uint64_t word = name.text[i].load(std::memory_order_relaxed);
+      std::memcpy(text.data() + 8 * i, &word, 8);
+    }
+    const std::uint32_t lengths = name.lengths.load(std::memory_order_relaxed);
+    const std::uint64_t weight = name.weight.load(std::memory_order_acquire);
+    // Another name may have been written meanwhile.
+    if (name.key.load(std::memory_order_acquire) != key) continue;
+    const std::size_t client = lengths & 0xfff;
+    const std::size_t endpoint = lengths >> 12 & 0x3ff;
+    const std::size_t tier = lengths >> 22;
+    if (client + endpoint + tier > kTextBytes) continue;
+    const std::string_view all(text.data(), text.size());
+    found.push_back({.client = std::string(all.substr(0, client)),
+                     .endpoint = std::string(all.substr(client, endpoint)),
+                     .tier = std::string(all.substr(client + endpoint, tier)),
+                     .weight = weight,
+                     .place = static_cast<std::size_t>(&name - names_.data())});
+  }
+  std::ranges::stable_sort(found, std::ranges::greater(), &Named::weight);
+  return found;
+}
+
+void TopClients::forget(const Named& named) {
+  SharedName& name = names_[named.place];
+  // Not the key but the weight: the next newcomer of the set takes the place, unless he returns.
+  std::uint64_t weight = named.weight;
+  name.weight.compare_exchange_strong(weight, 0);
+}
+
+}  // namespace tidegate
