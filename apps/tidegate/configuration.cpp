@@ -47,10 +47,10 @@ void print_limit(std::string_view name, const Limit& limit) {
 void print_policy(const Policy& policy) {
   const RateLimitConfig& config = policy.config();
   if (!config.enabled) fmt::print("rate limiting is switched off (enabled = false)\n");
-  print_limit("default", policy.get_applicable_limit(policy.default_rule(), ""));
+  print_limit("default", Policy::get_applicable_limit(policy.default_rule(), ""));
   for (const TierConfig& tier : config.tiers) {
     print_limit(fmt::format("tier {}", tier.name),
-                policy.get_applicable_limit(policy.default_rule(), tier.name));
+                Policy::get_applicable_limit(policy.default_rule(), tier.name));
   }
   for (std::size_t i = 0; i < config.endpoints.size(); ++i) {
     const EndpointConfig& endpoint = config.endpoints[i];
