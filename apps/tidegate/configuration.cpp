@@ -38,6 +38,11 @@ class HeaderList final : public HeaderLines {
   std::vector<std::pair<std::string, std::string>> lines_;
 };
 
+/// What is wrong with the configuration as a whole, as faults of single keys are written.
+std::string fault_of(const LoadedConfig& loaded, const Error& error) {
+  return to_string(Fault{.file = loaded.file, .key = "rate_limiting", .message = error.message});
+}
+
 void print_limit(std::string_view name, const Limit& limit) {
   if (limit.empty()) fmt::print("  {}: unlimited\n", name);
   for (const Counter& counter : limit) fmt::print("  {}: {}\n", name, describe(counter.window));
@@ -90,7 +95,7 @@ int check(const ConfigPath& config) {
   for (const std::string& warning : loaded->warnings) fmt::print(stderr, "warning: {}\n", warning);
   const auto policy = Policy::compile(loaded->config, HashKey{});
   if (!policy) {
-    fmt::print("{}\n", policy.error().message);
+    fmt::print("{}\n", fault_of(*loaded, policy.error()));
     return kNo;
   }
   fmt::print("ok\n");
@@ -115,7 +120,7 @@ int explain(const ConfigPath& config, const ExplainOptions& options) {
   if (const auto segment = posix::Segment::open_existing(loaded->config)) key = segment->hash_key();
   const auto policy = Policy::compile(loaded->config, key);
   if (!policy) {
-    fmt::print(stderr, "{}\n", policy.error().message);
+    fmt::print(stderr, "{}\n", fault_of(*loaded, policy.error()));
     return kNo;
   }
   const Identifier identifier(loaded->config.client_identification, key);

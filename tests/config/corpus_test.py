@@ -159,6 +159,15 @@ class Files(InAFolder):
         self.assertTrue(answer.faults[-1].startswith(
             f"f.toml:{count + 1}:1: rate_limiting.unknown_key_{count - 1}: unknown key"))
 
+    def test_more_windows_than_can_be_kept_apart(self):
+        windows = ", ".join(f"{{ limit = 9, window = {w} }}" for w in range(2, 9))
+        self.expect(self.write("".join(
+            f"[[rate_limiting.endpoints]]\npattern = \"/{i}\"\nlimit = 9\nwindow = 1\n"
+            f"windows = [ {windows} ]\n" for i in range(4_200))),
+            "f.toml: rate_limiting: the configuration has 33602 windows over all rules and tiers; "
+            "at most 32768 can be kept apart when the table is full: use fewer rules or fewer "
+            "windows")
+
     def test_deep_nesting(self):
         for opening in ("[", "{ a = ", "[ { a = "):
             with self.subTest(opening=opening):
