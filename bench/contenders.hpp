@@ -2,7 +2,7 @@
 // run the same token bucket, so that only storage differs. All take the time; none reads a clock.
 #pragma once
 
-#include <sys/mman.h>
+#include <fmt/format.h>
 
 #include <array>
 #include <cstdint>
@@ -16,6 +16,7 @@
 
 #include <boost/unordered/unordered_flat_map.hpp>
 
+#include "adapters/posix/segment.hpp"
 #include "algo/token_bucket.hpp"
 #include "algo/window.hpp"
 #include "bench/keys.hpp"
@@ -35,26 +36,15 @@ inline Window bucket() {
 /// The shared table, hash of the key included.
 class Table {
  public:
-  explicit Table(std::uint64_t clients) : geometry_{.capacity = clients, .log_slots = 64} {
-    const std::size_t size = MemoryStore::bytes_needed(geometry_);
-    void* memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) {
-      std::perror("mmap");
-      std::exit(1);
-    }
-    madvise(memory, size, MADV_HUGEPAGE);
-    memory_ = {static_cast<std::byte*>(memory), size};
-    MemoryStore::format(memory_, geometry_);
-    store_ = MemoryStore::attach(memory_, geometry_).value();
+  explicit Table(std::uint64_t clients) : segment_(open(clients)) {
+    const StoreGeometry geometry{.capacity = clients, .log_slots = kLogSlots};
+    store_ = MemoryStore::attach(segment_.store_memory(), geometry).value();
     counter_.window = bucket();
     counter_.key = siphash128(key_, "default");
     counter_.overflow_count = kMaxOverflowPerWindow;
     const Counter* counters[] = {&counter_};
     if (!store_->bind(counters, counter_.key, true)) std::exit(1);
   }
-  Table(const Table&) = delete;
-  Table& operator=(const Table&) = delete;
-  ~Table() { munmap(memory_.data(), memory_.size()); }
 
   bool one(std::string_view key, Ticks now) {
     const Charge charge{&counter_, siphash128(key_, key), 1};
@@ -79,8 +69,22 @@ class Table {
  private:
   static constexpr std::array<std::uint32_t, kBatch> kGroupEnds{1, 2,  3,  4,  5,  6,  7,  8,
                                                                 9, 10, 11, 12, 13, 14, 15, 16};
-  StoreGeometry geometry_;
-  std::span<std::byte> memory_;
+  static constexpr std::uint64_t kLogSlots = 64;
+
+  static posix::Segment open(std::uint64_t clients) {
+    RateLimitConfig config;
+    config.memory.capacity = clients;
+    config.memory.log_slots = kLogSlots;
+    config.memory.segment.clear();
+    auto segment = posix::Segment::open(config);
+    if (!segment) {
+      fmt::print(stderr, "{}\n", segment.error().message);
+      std::exit(1);
+    }
+    return std::move(*segment);
+  }
+
+  posix::Segment segment_;
   std::unique_ptr<MemoryStore> store_;
   Counter counter_;
   HashKey key_{0x1234567890abcdef, 0xfedcba0987654321};

@@ -67,7 +67,10 @@ void run_batches(Table& table, const KeyStream& keys, Ticks now) {
 
 struct Row {
   std::string name;
-  std::vector<double> single, batch, map, flat;
+  std::vector<double> single = {};
+  std::vector<double> batch = {};
+  std::vector<double> map = {};
+  std::vector<double> flat = {};
 };
 
 void print_row(const Row& row) {

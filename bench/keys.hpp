@@ -3,7 +3,6 @@
 
 #include <cmath>
 #include <cstdint>
-#include <cstdio>
 #include <random>
 #include <string_view>
 #include <vector>
@@ -16,12 +15,14 @@ inline constexpr std::size_t kKeyLength = 20;
 class Key {
  public:
   explicit Key(std::uint64_t n) {
-    std::snprintf(text_, sizeof text_, "ip:client-%010llu", static_cast<unsigned long long>(n));
+    for (std::size_t i = kKeyLength; i-- > kKeyLength - 10; n /= 10) {
+      text_[i] = static_cast<char>('0' + n % 10);
+    }
   }
   [[nodiscard]] std::string_view view() const { return {text_, kKeyLength}; }
 
  private:
-  char text_[kKeyLength + 1] = {};
+  char text_[kKeyLength + 1] = "ip:client-0000000000";
 };
 
 /// Keys of many calls, one behind the other.

@@ -42,6 +42,15 @@ std::uint64_t load_word(const char* at) {
   return word;
 }
 
+/// Fewer than 8 bytes with nothing before them.
+std::uint64_t load_tail(const char* at, std::size_t size) {
+  std::uint64_t tail = 0;
+  for (std::size_t i = 0; i < size; ++i) {
+    tail |= std::uint64_t{static_cast<unsigned char>(at[i])} << 8 * i;
+  }
+  return tail;
+}
+
 }  // namespace
 
 Hash128 siphash128(const HashKey& key, std::string_view text) {
@@ -54,9 +63,7 @@ Hash128 siphash128(const HashKey& key, std::string_view text) {
 
   std::uint64_t last = static_cast<std::uint64_t>(text.size()) << 56;
   if (const std::size_t rest = text.size() % 8; rest != 0) {
-    std::uint64_t tail = 0;
-    std::memcpy(&tail, at, rest);
-    last |= tail;
+    last |= text.size() > 8 ? load_word(at + rest - 8) >> (64 - 8 * rest) : load_tail(at, rest);
   }
   s.compress(last);
 

@@ -145,7 +145,7 @@ void Engine::plan(const Request& request, Decision& out, Plan& plan) const {
 }
 
 void Engine::charge(const Rule& rule, const Request& request, Hash128 client, Decision& out,
-                    Plan& plan) const {
+                    Plan& plan) {
   const std::uint64_t cost = request.cost.value_or(rule.cost);
   out.cost = std::max(out.cost, cost);
   for (const Counter& counter : Policy::get_applicable_limit(rule, out.client.tier)) {

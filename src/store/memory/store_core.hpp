@@ -52,11 +52,16 @@ class StoreCore {
       const std::size_t count = std::min(kBatch, charges.size());
       for (std::size_t i = 0; i < count; ++i) {
         keys[i] = key_of(charges[i]);
-        prefetch(keys[i]);
+        Table::prefetch(*keys[i].place.home);
       }
       std::array<Entry*, kBatch> found;
-      for (std::size_t i = 0; i < count; ++i)
-        found[i] = table_of(keys[i]).find(keys[i].tag, keys[i].place);
+      for (std::size_t i = 0; i < count; ++i) {
+        found[i] = Table::find_in(*keys[i].place.home, keys[i].tag);
+        if (found[i] == nullptr) Table::prefetch(*keys[i].place.other());
+      }
+      for (std::size_t i = 0; i < count; ++i) {
+        if (found[i] == nullptr) found[i] = Table::find_in(*keys[i].place.other(), keys[i].tag);
+      }
       for (std::size_t i = 0; i < count; ++i) {
         verdicts[i] = decide(keys[i], charges[i], now, found[i]);
       }
@@ -132,7 +137,10 @@ class StoreCore {
   [[nodiscard]] Table& table_of(const Key& key) {
     return const_cast<Table&>(std::as_const(*this).table_of(key));
   }
-  static void prefetch(const Key& key) { Table::prefetch(key.place); }
+  static void prefetch(const Key& key) {
+    Table::prefetch(*key.place.home);
+    Table::prefetch(*key.place.other());
+  }
 
   [[nodiscard]] const SharedTimes& times_of(const Key& key) const {
     return key.rings != nullptr ? header_.ring_times : header_.table_times;
