@@ -18,6 +18,8 @@ static_assert(TOML_MAX_NESTED_VALUES == kMaxNestedValues);
 
 constexpr std::size_t kShown = 80;  // bytes of a value or key that a message repeats
 constexpr std::size_t kShownOfParser = 400;
+constexpr std::string_view kBareNonAscii =
+    "a character outside ASCII stands outside of quotes; keys and text that need it are quoted";
 
 /// `text` as one line: control characters escaped, cut at `most` bytes between characters.
 std::string one_line(std::string_view text, std::size_t most) {
@@ -160,6 +162,9 @@ std::expected<Table, Fault> parse_document(std::string_view toml, std::string_vi
         at->line, at->column,
         fmt::format("found a key of more than {0} parts, allowed: at most {0}", kMaxKeyParts));
   }
+  if (const auto at = find_bare_non_ascii(toml)) {
+    return fault(at->line, at->column, fmt::format("not TOML: {}", kBareNonAscii));
+  }
   const toml::parse_result result = toml::parse(toml);
   if (!result) {
     const toml::parse_error& error = result.error();
@@ -171,6 +176,7 @@ std::expected<Table, Fault> parse_document(std::string_view toml, std::string_vi
 
 std::expected<Node, std::string> parse_value(std::string_view toml, std::string_view file) {
   if (find_long_key(toml)) return std::unexpected("it has a key of too many parts");
+  if (find_bare_non_ascii(toml)) return std::unexpected(std::string{kBareNonAscii});
   const std::string text = "value = " + std::string{toml};
   const toml::parse_result result = toml::parse(text);
   if (!result) return std::unexpected(parser_message(result.error(), text));
