@@ -1,0 +1,431 @@
+#include "adapters/asio/connection.hpp"
+
+#include <array>
+#include <exception>
+#include <memory_resource>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/basic_waitable_timer.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/parser.hpp>
+
+#include "adapters/asio/forward_auth.hpp"
+#include "adapters/asio/strict.hpp"
+#include "tidegate/beast.hpp"
+
+namespace tidegate::server {
+namespace {
+
+namespace asio = boost::asio;
+namespace http = boost::beast::http;
+using boost::system::error_code;
+
+constexpr std::size_t kMaxHeadBytes = std::size_t{16} << 10;
+constexpr std::uint64_t kMaxBodyBytes = std::uint64_t{1} << 20;
+/// Room for a usual request; the buffer grows to kMaxHeadBytes where one needs it.
+constexpr std::size_t kBufferBytes = std::size_t{4} << 10;
+constexpr std::size_t kArenaBytes = std::size_t{2} << 10;
+/// What is kept of a large response's memory.
+constexpr std::size_t kKeptBytes = std::size_t{16} << 10;
+/// After a refusal so much is still read and thrown away: closing at once would make the kernel
+/// take the response back.
+constexpr std::size_t kMaxLingerBytes = std::size_t{1} << 20;
+constexpr auto kLinger = std::chrono::seconds(2);
+constexpr auto kStreamPause = std::chrono::milliseconds(200);
+
+constexpr auto kAwait = asio::as_tuple(asio::use_awaitable_t<Executor>{});
+
+/// A body nobody reads: the demo has no use for one.
+struct DiscardedBody {
+  struct value_type {};
+  class reader {
+   public:
+    template <bool isRequest, class Fields>
+    reader(http::header<isRequest, Fields>&, value_type&) {}
+    void init(const boost::optional<std::uint64_t>&, error_code& error) { error = {}; }
+    template <class Buffers>
+    std::size_t put(const Buffers& buffers, error_code& error) {
+      error = {};
+      return asio::buffer_size(buffers);
+    }
+    void finish(error_code& error) { error = {}; }
+  };
+};
+
+using Parser = http::request_parser<DiscardedBody, std::pmr::polymorphic_allocator<char>>;
+
+/// The lines that say where a request ends, gathered in one pass.
+Framing framing_of(const Parser::value_type& request) {
+  Framing framing{.version = request.version(), .method = request.method_string()};
+  for (const auto& line : request) {
+    switch (line.name()) {
+      case http::field::host:
+        ++framing.hosts;
+        break;
+      case http::field::content_length:
+        ++framing.content_lengths;
+        framing.content_length = line.value();
+        break;
+      case http::field::transfer_encoding:
+        ++framing.transfer_encodings;
+        framing.transfer_encoding = line.value();
+        break;
+      case http::field::expect:
+        framing.expect = line.value();
+        break;
+      default:
+        break;
+    }
+  }
+  return framing;
+}
+
+Refusal refusal_of(const error_code& error) {
+  if (error == http::error::bad_version) return {505, "only HTTP/1.0 and HTTP/1.1 are understood"};
+  if (error == http::error::bad_target) return {400, "the request target has forbidden characters"};
+  return {400, "this is no HTTP request"};
+}
+
+class Connection final : public Expiring {
+ public:
+  Connection(Socket socket, IpAddress peer, Port port, WorkerState& state)
+      : socket_(std::move(socket)), peer_(peer), port_(port), state_(state) {
+    if (state.limiter != nullptr) guard_.emplace(*state.limiter);
+    buffer_.reserve(kBufferBytes);
+    place = state_.connections.size();
+    state_.connections.push_back(this);
+  }
+
+  ~Connection() override {
+    state_.connections.back()->place = place;
+    std::swap(state_.connections[place], state_.connections.back());
+    state_.connections.pop_back();
+  }
+
+  Task run() {
+    error_code error;
+    socket_.non_blocking(true, error);
+    if (error) co_return;
+    do {
+      if (!co_await read_head()) co_return;
+    } while (co_await exchange());
+  }
+
+  void expire(std::chrono::steady_clock::time_point now) override {
+    const bool crowded = waits_for_ == WaitsFor::request && state_.full();
+    const auto sooner =
+        crowded ? state_.limits.idle - state_.limits.idle_when_full : std::chrono::seconds(0);
+    if (now + sooner >= deadline_) cancel();
+  }
+
+  void end_if_idle() override {
+    if (waits_for_ == WaitsFor::request) cancel();
+  }
+
+ private:
+  enum class WaitsFor : std::uint8_t { request, head, body, client, nothing };
+  enum class Body : std::uint8_t { complete, too_large, malformed, late, gone };
+
+  void wait_for(WaitsFor what, std::chrono::seconds at_most) {
+    waits_for_ = what;
+    deadline_ = state_.now + at_most;
+  }
+
+  void cancel() {
+    error_code ignored;
+    socket_.cancel(ignored);
+  }
+
+  /// The room behind what the buffer holds, which doubles when there is none.
+  asio::mutable_buffer room() {
+    if (buffer_.size() == buffer_.capacity()) buffer_.reserve(2 * buffer_.capacity());
+    return buffer_.prepare(buffer_.capacity() - buffer_.size());
+  }
+
+  std::string_view buffered() const {
+    return {static_cast<const char*>(buffer_.data().data()), buffer_.size()};
+  }
+
+  /// The header at the beginning of the buffer, once it is there with its empty line.
+  std::optional<std::string_view> head() {
+    while (buffered().starts_with("\r\n")) buffer_.consume(2);  // RFC 9112, 2.2
+    const std::string_view text = buffered();
+    const auto end = text.find("\r\n\r\n", searched_);
+    if (end == std::string_view::npos) {
+      searched_ = text.size() < 3 ? 0 : text.size() - 3;
+      return std::nullopt;
+    }
+    return text.substr(0, end + 4);
+  }
+
+  /// Reads until the buffer begins with a whole header. False: there will be none.
+  asio::awaitable<bool, Executor> read_head() {
+    searched_ = 0;
+    fields_.clear();
+    wait_for(WaitsFor::request, state_.limits.idle);
+    while (!head()) {
+      if (buffer_.size() >= kMaxHeadBytes) {
+        co_await refuse({431, "the header is too large"});
+        co_return false;
+      }
+      if (const auto refusal = refuse_beginning(buffered())) {
+        co_await refuse(*refusal);
+        co_return false;
+      }
+      if (buffer_.size() > 0 && waits_for_ == WaitsFor::request) {
+        wait_for(WaitsFor::head, state_.limits.head);
+      }
+      if (state_.stopping && waits_for_ == WaitsFor::request) co_return false;
+      const auto [error, bytes] = co_await socket_.async_read_some(room(), kAwait);
+      if (error == asio::error::operation_aborted && waits_for_ == WaitsFor::head) {
+        co_await refuse({408, "the header took too long"});
+      }
+      if (error) co_return false;
+      buffer_.commit(bytes);
+    }
+    waits_for_ = WaitsFor::nothing;
+    co_return true;
+  }
+
+  /// Parses the header, decides, answers. True: the connection goes on.
+  asio::awaitable<bool, Executor> exchange() {
+    if (const auto refusal = parse_head()) {
+      co_await refuse(*refusal);
+      co_return false;
+    }
+    const auto& request = parser_->get();
+    const bool body_follows = !parser_->is_done();
+    const bool asks_first = body_follows && request.count(http::field::expect) != 0;
+
+    // The decision and the text of an answer are the worker's, not the connection's: nothing may
+    // be awaited before the response is written down.
+    const Answer answer = decide();
+    const bool refused = answer.status == 429 || answer.status == 503 || answer.status == 403;
+    const bool unasked = asks_first && refused;  // a body that was not invited need not come
+    const Envelope envelope{.date = state_.date,
+                            .fields = fields_,
+                            .keep_alive = parser_->keep_alive() && !state_.stopping && !unasked,
+                            .http_1_0 = request.version() == 10,
+                            .head_only = request.method() == http::verb::head};
+    const bool streams = answer.stream && !envelope.head_only;
+    const bool goes_on = envelope.keep_alive && !(answer.stream && envelope.http_1_0);
+    const bool http_1_0 = envelope.http_1_0;
+    out_.clear();
+    append_response(answer, envelope, out_);
+
+    if (body_follows && !unasked) {
+      if (asks_first && buffer_.size() == 0 && !co_await write("HTTP/1.1 100 Continue\r\n\r\n")) {
+        co_return false;
+      }
+      const Body body = co_await read_body();
+      if (body == Body::too_large) co_await refuse({413, "the body is too large"});
+      if (body == Body::malformed) co_await refuse({400, "the body is no chunked body"});
+      if (body == Body::late) co_await refuse({408, "the body took too long"});
+      if (body != Body::complete) co_return false;
+    }
+    if (!co_await write(out_)) co_return false;
+    if (out_.capacity() > kKeptBytes) std::string().swap(out_);
+    if (streams && !co_await write_stream(http_1_0)) co_return false;
+    if (unasked) co_await linger();
+    co_return goes_on;
+  }
+
+  std::optional<Refusal> parse_head() {
+    const std::string_view text = *head();
+    if (const auto refusal = refuse_lines(text)) return refusal;
+    parser_.reset();
+    arena_.release();
+    parser_.emplace(std::piecewise_construct, std::make_tuple(),
+                    std::make_tuple(std::pmr::polymorphic_allocator<char>(&arena_)));
+    parser_->header_limit(kMaxHeadBytes);
+    parser_->body_limit(kMaxBodyBytes);
+    error_code error;
+    const std::size_t used = parser_->put(asio::buffer(text), error);
+    if (error) return refusal_of(error);
+    if (!parser_->is_header_done()) return Refusal{400, "this is no HTTP request"};
+    buffer_.consume(used);
+    return refuse_framing(framing_of(parser_->get()));
+  }
+
+  /// Has the request decided, writes the fields of the decision, and says what to answer.
+  Answer decide() {
+    const auto& request = parser_->get();
+    const std::string_view target = request.target();
+    const std::string_view method = request.method_string();
+    const Route route = state_.service.route(port_, target);
+    if (guard_ && route == Route::auth) return decide_asked(method, target);
+    if (guard_ && state_.service.guarded(port_, route)) {
+      const bool admitted = guard_->admit(request, peer_, state_.decision);
+      write_fields();
+      if (!admitted) return rejection(state_.decision.status());
+    }
+    return state_.service.answer(route, method, target, state_.scratch);
+  }
+
+  /// The same for a proxy that asks about another request.
+  Answer decide_asked(std::string_view method, std::string_view target) {
+    const FieldLines lines(parser_->get());
+    const auto deny = read_deny(target);
+    if (!deny) return bad_question(deny.error());
+    const auto asked = read_asked(lines, method);
+    if (!asked) return bad_question(asked.error());
+    warn_of_untrusted_proxy();
+    state_.limiter->decide({.peer = peer_,
+                            .method = asked->method,
+                            .target = asked->target,
+                            .other_target = asked->other_target,
+                            .headers = &lines},
+                           state_.decision);
+    write_fields();
+    if (state_.decision.admitted()) return {.content_type = ""};
+    return rejection(deny->value_or(state_.decision.status()));
+  }
+
+  /// Whoever asks is the client, unless proxies are trusted: then all clients are one.
+  void warn_of_untrusted_proxy() {
+    if (state_.warned_of_proxies) return;
+    state_.warned_of_proxies = true;
+    const auto& known = state_.limiter->config().client_identification;
+    if (known.trusted_proxy_depth != 0 || !known.trusted_proxies.empty()) return;
+    state_.limiter->warn_identity(
+        "untrusted_proxy",
+        "a proxy asks at /auth, and no proxy is trusted: all its clients count as one; set "
+        "trusted_proxy_depth or trusted_proxies under [rate_limiting.client_identification]");
+  }
+
+  void write_fields() {
+    guard_->add_fields(state_.decision, [this](std::string_view name, std::string_view value) {
+      append_field(name, value, fields_);
+    });
+  }
+
+  /// Its Content-Type is among the fields of the decision.
+  Answer rejection(unsigned status) {
+    state_.scratch.clear();
+    append_rejection_body(state_.decision, state_.scratch);
+    return {.status = status, .content_type = "", .body = state_.scratch};
+  }
+
+  Answer bad_question(std::string_view reason) { return error_answer({400, reason}); }
+
+  /// Reads the body and forgets it.
+  asio::awaitable<Body, Executor> read_body() {
+    wait_for(WaitsFor::body, state_.limits.body);
+    while (!parser_->is_done()) {
+      if (buffer_.size() > 0) {
+        error_code error;
+        buffer_.consume(parser_->put(buffer_.data(), error));
+        if (error == http::error::body_limit) co_return Body::too_large;
+        if (error && error != http::error::need_more) co_return Body::malformed;
+        if (!error) continue;
+        if (buffer_.size() >= kMaxHeadBytes) co_return Body::malformed;
+      }
+      const auto [error, bytes] = co_await socket_.async_read_some(room(), kAwait);
+      if (error == asio::error::operation_aborted) co_return Body::late;
+      if (error) co_return Body::gone;
+      buffer_.commit(bytes);
+    }
+    co_return Body::complete;
+  }
+
+  asio::awaitable<bool, Executor> write(std::string_view text) {
+    wait_for(WaitsFor::client, state_.limits.write);
+    while (!text.empty()) {
+      const auto [error, bytes] = co_await socket_.async_write_some(asio::buffer(text), kAwait);
+      if (error) co_return false;
+      text.remove_prefix(bytes);
+    }
+    co_return true;
+  }
+
+  asio::awaitable<bool, Executor> write_stream(bool http_1_0) {
+    asio::basic_waitable_timer<std::chrono::steady_clock,
+                               asio::wait_traits<std::chrono::steady_clock>, Executor>
+        pause(socket_.get_executor());
+    std::string piece;
+    for (unsigned i = 1; i <= Service::kStreamPieces; ++i) {
+      piece.clear();
+      Service::append_stream_piece(i, piece);
+      out_.clear();
+      if (http_1_0) {
+        out_ += piece;
+      } else {
+        append_chunk(piece, out_);
+      }
+      if (i == Service::kStreamPieces && !http_1_0) append_chunk("", out_);
+      if (!co_await write(out_)) co_return false;
+      if (i == Service::kStreamPieces) break;
+      pause.expires_after(kStreamPause);
+      co_await pause.async_wait(kAwait);
+    }
+    co_return true;
+  }
+
+  Answer error_answer(const Refusal& refusal) {
+    state_.scratch = R"({"error":"bad_request","message":")";
+    state_.scratch += refusal.reason;
+    state_.scratch += "\"}";
+    return {.status = refusal.status, .body = state_.scratch};
+  }
+
+  /// Answers what has no decision, or whose body cannot be read, and ends the connection.
+  Task refuse(Refusal refusal) {
+    const Envelope envelope{.date = state_.date, .fields = fields_, .keep_alive = false};
+    out_.clear();
+    append_response(error_answer(refusal), envelope, out_);
+    if (co_await write(out_)) co_await linger();
+  }
+
+  /// Reads what is still on its way and forgets it.
+  Task linger() {
+    error_code ignored;
+    socket_.shutdown(asio::socket_base::shutdown_send, ignored);
+    wait_for(WaitsFor::client, kLinger);
+    buffer_.clear();
+    for (std::size_t total = 0; total < kMaxLingerBytes;) {
+      const auto [error, bytes] =
+          co_await socket_.async_read_some(buffer_.prepare(buffer_.capacity()), kAwait);
+      if (error) break;
+      total += bytes;
+    }
+  }
+
+  Socket socket_;
+  IpAddress peer_;
+  Port port_;
+  WorkerState& state_;
+  std::optional<RateLimitMiddleware> guard_;
+
+  boost::beast::flat_buffer buffer_;
+  std::size_t searched_ = 0;  ///< of the buffer, for the end of the header
+  std::array<std::byte, kArenaBytes> arena_bytes_;
+  std::pmr::monotonic_buffer_resource arena_{arena_bytes_.data(), arena_bytes_.size()};
+  std::optional<Parser> parser_;
+  std::string fields_;  ///< of the decision, as lines
+  std::string out_;
+
+  WaitsFor waits_for_ = WaitsFor::nothing;
+  std::chrono::steady_clock::time_point deadline_;
+};
+
+}  // namespace
+
+Task serve_connection(Socket socket, IpAddress peer, Port port, WorkerState& state) {
+  try {
+    Connection connection(std::move(socket), peer, port, state);
+    co_await connection.run();
+  } catch (const std::exception& error) {
+    // Out of memory, most likely: this connection ends, the others go on.
+    if (state.limiter != nullptr) state.limiter->log_event("connection_failed", error.what());
+  }
+}
+
+}  // namespace tidegate::server

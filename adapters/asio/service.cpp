@@ -1,0 +1,106 @@
+#include "adapters/asio/service.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+
+#include "render/json_text.hpp"
+
+namespace tidegate::server {
+namespace {
+
+constexpr std::string_view kSearch = "/api/v1/search/";
+constexpr std::size_t kMaxEchoBytes = 256;
+
+struct Endpoint {
+  std::string_view path;
+  Route route;
+};
+constexpr std::array kService{Endpoint{"/auth", Route::auth}};
+constexpr std::array kOps{Endpoint{"/health", Route::health}, Endpoint{"/metrics", Route::metrics}};
+constexpr std::array kDemo{Endpoint{"/api/v1/hello", Route::hello},
+                           Endpoint{"/api/v1/orders", Route::orders},
+                           Endpoint{"/api/v1/stream", Route::stream}};
+
+Route find(const auto& endpoints, std::string_view path) {
+  const auto found = std::ranges::find(endpoints, path, &Endpoint::path);
+  return found == endpoints.end() ? Route::none : found->route;
+}
+
+}  // namespace
+
+std::string_view raw_path(std::string_view target) {
+  if (!target.starts_with('/')) {
+    const auto scheme = target.find("://");
+    if (scheme == std::string_view::npos) return target;
+    const auto slash = target.find('/', scheme + 3);
+    if (slash == std::string_view::npos) return "/";
+    target.remove_prefix(slash);
+  }
+  return target.substr(0, target.find_first_of("?#"));
+}
+
+Route Service::route(Port port, std::string_view target) const {
+  const std::string_view path = raw_path(target);
+  if (demo_ && port != Port::ops) {
+    if (const Route demo = find(kDemo, path); demo != Route::none) return demo;
+    if (path.starts_with(kSearch) && path.size() > kSearch.size()) return Route::search;
+  }
+  if (port != Port::ops) {
+    if (const Route own = find(kService, path); own != Route::none) return own;
+  }
+  return port == Port::service ? Route::none : find(kOps, path);
+}
+
+Answer Service::health(std::string& scratch) const {
+  const Health health = limiter_ == nullptr ? Health{.status = "ok", .backend = "", .breaker = ""}
+                                            : limiter_->health();
+  fmt::format_to(std::back_inserter(scratch),
+                 R"({{"status":"{}","backend":"{}","latency_ms":{:.3f},"breaker":"{}"}})",
+                 health.status, health.backend, health.latency_ms, health.breaker);
+  return {.status = health.status == "failing" ? 503U : 200U, .body = scratch};
+}
+
+Answer Service::answer(Route route, std::string_view method, std::string_view target,
+                       std::string& scratch) const {
+  if (route == Route::none) {
+    return {.status = 404, .body = R"({"error":"not_found","message":"There is nothing here"})"};
+  }
+  const bool post = route == Route::orders;
+  if (post ? method != "POST" : method != "GET" && method != "HEAD") {
+    return {.status = 405,
+            .body = R"({"error":"method_not_allowed","message":"Allow names the methods"})",
+            .allow = post ? "POST" : "GET, HEAD"};
+  }
+  scratch.clear();
+  switch (route) {
+    case Route::health:
+      return health(scratch);
+    case Route::metrics:
+      if (limiter_ != nullptr) scratch = limiter_->metrics();
+      return {.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = scratch};
+    case Route::search:
+      scratch = R"({"query":")";
+      append_json_text(raw_path(target).substr(kSearch.size()), kMaxEchoBytes, scratch);
+      scratch += R"(","results":[]})";
+      return {.body = scratch};
+    case Route::orders:
+      return {.status = 201, .body = R"({"order":"accepted"})"};
+    case Route::stream:
+      return {.content_type = "application/x-ndjson", .stream = true};
+    case Route::hello:
+      return {.body = R"({"message":"Hello, world"})"};
+    case Route::auth:
+    case Route::none:
+      break;
+  }
+  return {.content_type = ""};
+}
+
+void Service::append_stream_piece(unsigned piece, std::string& out) {
+  fmt::format_to(std::back_inserter(out), "{{\"piece\":{},\"of\":{}}}\n", piece, kStreamPieces);
+}
+
+}  // namespace tidegate::server
