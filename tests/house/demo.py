@@ -24,9 +24,14 @@ def private_variables(purpose: str) -> dict[str, str]:
     return kept | {"RATE_LIMIT_MEMORY__SEGMENT": f"house-{purpose}-{os.getpid()}"}
 
 
-def remove_segment(command: str | pathlib.Path, variables: dict[str, str]) -> None:
-    subprocess.run([command, "segment", "remove", variables["RATE_LIMIT_MEMORY__SEGMENT"]],
-                   capture_output=True, timeout=30)
+def remove_segments(command: str | pathlib.Path, variables: dict[str, str]) -> None:
+    """Removes what was counted in, whatever its namespace was: segments are named NAME@NAMESPACE."""
+    listed = subprocess.run([command, "segment", "list"], capture_output=True, text=True,
+                            timeout=30, check=True).stdout
+    for line in listed.splitlines():
+        if line.startswith(variables["RATE_LIMIT_MEMORY__SEGMENT"] + "@"):
+            subprocess.run([command, "segment", "remove", line.split()[0]], capture_output=True,
+                           timeout=30, check=True)
 
 
 def get(port: int, path: str) -> tuple[int, dict[str, str]]:

@@ -3,6 +3,7 @@
     <!-- run -->          the block of shell that follows is executed, all of a document's in order
     <!-- prints -->       the block that follows is what the shell before it prints to stdout; "..."
                           stands for any text, alone on a line for any number of lines
+    <!-- serves -->       the block that follows is what the demonstration prints when it starts
     <!-- config NAME -->  `tidegate check` accepts the TOML that follows; with a NAME it is a file
                           for the blocks of shell after it
 
@@ -25,9 +26,9 @@ import demo
 ROOT = pathlib.Path(__file__).parents[2]
 COMMAND = pathlib.Path()
 
-BLOCK = re.compile(r"<!-- (run|prints|config)(?: ([\w.-]+))? -->\n+```\w*\n(.*?)^```$",
+BLOCK = re.compile(r"<!-- (run|prints|serves|config)(?: ([\w.-]+))? -->\n+```\w*\n(.*?)^```$",
                    re.DOTALL | re.MULTILINE)
-MARK = re.compile(r"^<!-- (?:run|prints|config)\b.*-->$", re.MULTILINE)
+MARK = re.compile(r"^<!-- (?:run|prints|serves|config)\b.*-->$", re.MULTILINE)
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 CODE = re.compile(r"^```.*?^```$|`[^`\n]*`", re.DOTALL | re.MULTILINE)
 PORT = re.compile(r"\b8000\b")
@@ -92,17 +93,18 @@ class Reading:
         if self.server:
             self.server.terminate()
             self.server.wait(demo.STOP_WITHIN_S)
-        demo.remove_segment(COMMAND, self.variables)
+        demo.remove_segments(COMMAND, self.variables)
 
     def here(self, text: str) -> str:
         return PORT.sub(str(self.port), text)
 
     def start_server(self) -> None:
-        self.server = subprocess.Popen(
-            [COMMAND, "serve", "--demo", "--workers", "2", "--listen", f"127.0.0.1:{self.port}",
-             "--config", "tidegate.toml"],
-            cwd=self.folder, env=self.variables, stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        with (self.folder / "served").open("w") as served:
+            self.server = subprocess.Popen(
+                [COMMAND, "serve", "--demo", "--workers", "2", "--listen",
+                 f"127.0.0.1:{self.port}", "--config", "tidegate.toml"],
+                cwd=self.folder, env=self.variables, stdin=subprocess.DEVNULL, stdout=served,
+                stderr=subprocess.DEVNULL)
         demo.wait_until_it_answers(self.server, self.port)
 
     def shell(self, text: str) -> None:
@@ -114,6 +116,12 @@ class Reading:
         if done.returncode != 0:
             raise AssertionError(f"exit code {done.returncode}\n{done.stdout}{done.stderr}")
         self.printed = done.stdout.replace("\r", "")
+
+    def serves(self, text: str) -> None:
+        if not self.server:
+            self.start_server()
+        self.printed = (self.folder / "served").read_text()
+        self.prints(text)
 
     def prints(self, text: str) -> None:
         printed = self.printed if self.printed.endswith("\n") else self.printed + "\n"
@@ -133,6 +141,8 @@ class Reading:
             self.shell(block.text)
         elif block.kind == "prints":
             self.prints(block.text)
+        elif block.kind == "serves":
+            self.serves(block.text)
         else:
             self.config(block.text, block.name)
 

@@ -34,7 +34,7 @@ class MakeRun(unittest.TestCase):
         # Flags of a make that runs this test are not for the one that is tested.
         for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL"):
             self.variables.pop(name, None)
-        self.addCleanup(demo.remove_segment, COMMAND, self.variables)
+        self.addCleanup(demo.remove_segments, COMMAND, self.variables)
 
     def make_run(self) -> subprocess.Popen:
         """In a group of its own, as a shell starts it: Ctrl-C is a signal to the group."""

@@ -1,6 +1,7 @@
 """Installs the build into an empty folder, and builds programs against nothing but that."""
 
 import argparse
+import http.client
 import os
 import pathlib
 import subprocess
@@ -10,6 +11,7 @@ import unittest
 
 ROOT = pathlib.Path(__file__).parents[2]
 CONSUMER = pathlib.Path(__file__).parent / "consumer"
+SERVER = pathlib.Path(__file__).parent / "server"
 OPTIONS = argparse.Namespace()
 
 
@@ -57,6 +59,28 @@ class Install(unittest.TestCase):
     def test_cmake_finds_it(self):
         program = self.build(CONSUMER) / "consumer"
         self.assertEqual(run(program, self.config), "200\n200\n429\n")
+
+    def test_a_server_on_beast_limits_its_clients(self):
+        program = self.build(SERVER) / "server"
+        server = subprocess.Popen([program, self.config], stdout=subprocess.PIPE, text=True,
+                                  stdin=subprocess.DEVNULL)
+        self.addCleanup(server.communicate)
+        self.addCleanup(server.kill)
+        port = int(server.stdout.readline())
+
+        answers = []
+        for _ in range(3):
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+            connection.request("GET", "/")
+            answer = connection.getresponse()
+            answers.append((answer.status, answer.read().decode(), answer.headers))
+            connection.close()
+        self.assertEqual([status for status, _, _ in answers], [200, 200, 429])
+        self.assertEqual([fields["X-RateLimit-Remaining"] for _, _, fields in answers],
+                         ["1", "0", "0"])
+        _, body, fields = answers[2]
+        self.assertIn('"error":"rate_limit_exceeded"', body)
+        self.assertGreaterEqual(int(fields["Retry-After"]), 1)
 
     def test_pkg_config_finds_it(self):
         found = {path.parent for path in self.prefix.rglob("tidegate.pc")}
