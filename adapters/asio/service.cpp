@@ -39,7 +39,8 @@ std::string_view raw_path(std::string_view target) {
     if (slash == std::string_view::npos) return "/";
     target.remove_prefix(slash);
   }
-  return target.substr(0, target.find_first_of("?#"));
+  target = target.substr(0, target.find('?'));
+  return target.substr(0, target.find('#'));
 }
 
 Route Service::route(Port port, std::string_view target) const {

@@ -1,6 +1,7 @@
 #include "engine/engine.hpp"
 
 #include <algorithm>
+#include <array>
 #include <tuple>
 #include <utility>
 
@@ -93,12 +94,9 @@ void Engine::decide(const Request& request, Micros now_us, Decision& out) const 
   Plan plan;
   out.time_us = now_us;
   this->plan(request, out, plan);
-  std::array<Verdict, Plan::kMaxCharges> verdicts;
-  const std::span answers{verdicts.data(), plan.size};
-  if (plan.size != 0) {
-    store_.apply({plan.charges.data(), plan.size}, ticks_from_micros(now_us), answers);
-  }
-  conclude(plan, answers, out);
+  Plan::List<Verdict> verdicts(plan.charges.size());
+  if (!plan.charges.empty()) store_.apply(plan.charges, ticks_from_micros(now_us), verdicts);
+  conclude(plan, verdicts, out);
 }
 
 void Engine::plan(const Request& request, Decision& out, Plan& plan) const {
@@ -140,7 +138,7 @@ void Engine::plan(const Request& request, Decision& out, Plan& plan) const {
     // Refused whatever the store says: only look, so that the fields are right and nothing is
     // taken.
     out.outcome = Outcome::denied;
-    for (std::size_t i = 0; i < plan.size; ++i) plan.charges[i].cost = 0;
+    for (Charge& charge : plan.charges) charge.cost = 0;
   }
 }
 
@@ -166,15 +164,15 @@ void Engine::charge(const Rule& rule, const Request& request, Hash128 client, De
       if (out.denial == Denial::none) out.denial = Denial::cost_exceeds_limit;
       state.exceeded = true;
     }
-    plan.window_of[plan.size] = out.windows.size() - 1;
-    plan.charges[plan.size++] = {&counter, client, cost};
+    plan.window_of.push_back(out.windows.size() - 1);
+    plan.charges.push_back({&counter, client, cost});
   }
 }
 
 void Engine::conclude(const Plan& plan, std::span<const Verdict> verdicts, Decision& out) const {
   if (out.windows.empty()) return;
   std::size_t exceeded = 0;
-  for (std::size_t i = 0; i < plan.size; ++i) {
+  for (std::size_t i = 0; i < plan.charges.size(); ++i) {
     WindowState& state = out.windows[plan.window_of[i]];
     state.remaining = verdicts[i].quota.remaining;
     state.reset_us = verdicts[i].quota.reset_us;

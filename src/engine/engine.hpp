@@ -2,12 +2,13 @@
 // charged, and what the answers of the store mean.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string_view>
 #include <vector>
+
+#include <boost/container/static_vector.hpp>
 
 #include "core/time.hpp"
 #include "identity/identity.hpp"
@@ -24,10 +25,12 @@ struct Plan {
   static constexpr std::size_t kMaxRules = 6;
   static constexpr std::size_t kMaxCharges = kMaxRules * kMaxWindowsPerRule;
 
-  std::array<Charge, kMaxCharges> charges;
-  std::array<std::size_t, kMaxCharges>
-      window_of;  ///< charge i fills in Decision::windows[window_of[i]]
-  std::size_t size = 0;
+  /// Room for the most there can be, of which only what is used is ever touched.
+  template <class T>
+  using List = boost::container::static_vector<T, kMaxCharges>;
+
+  List<Charge> charges;
+  List<std::size_t> window_of;  ///< charge i fills in Decision::windows[window_of[i]]
 };
 
 /// Immutable but for the counts in the store. Thread-safe: any number of threads, one Decision

@@ -161,7 +161,8 @@ void read_path(std::string_view target, PathReadings& out) {
   out.path.clear();
   out.literal.reset();
   out.by_segment.reset();
-  target = target.substr(0, target.find_first_of("?#"));
+  target = target.substr(0, target.find('?'));
+  target = target.substr(0, target.find('#'));
   if (!drop_authority(target)) return;
   if (target.starts_with('/') && is_canonical(target)) {
     out.path = target;
