@@ -14,6 +14,7 @@ namespace tidegate {
 namespace {
 
 namespace fs = std::filesystem;
+// NOLINTBEGIN(concurrency-mt-unsafe): what the environment does is tested, by a single thread.
 
 /// Each test gets an empty working directory and an environment without our variables.
 class LoadConfig : public ::testing::Test {
@@ -132,6 +133,8 @@ TEST_F(LoadConfig, APipeIsReadToItsEnd) {
 TEST_F(LoadConfig, AFileWithoutEndIsReadNoFurtherThanAllowed) {
   EXPECT_NE(fault_of("/dev/zero").message.find("2 MiB"), std::string::npos);
 }
+
+// NOLINTEND(concurrency-mt-unsafe)
 
 }  // namespace
 }  // namespace tidegate

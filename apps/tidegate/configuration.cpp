@@ -38,6 +38,11 @@ class HeaderList final : public HeaderLines {
   std::vector<std::pair<std::string, std::string>> lines_;
 };
 
+/// What is wrong with the configuration as a whole, as faults of single keys are written.
+std::string fault_of(const LoadedConfig& loaded, const Error& error) {
+  return to_string(Fault{.file = loaded.file, .key = "rate_limiting", .message = error.message});
+}
+
 void print_limit(std::string_view name, const Limit& limit) {
   if (limit.empty()) fmt::print("  {}: unlimited\n", name);
   for (const Counter& counter : limit) fmt::print("  {}: {}\n", name, describe(counter.window));
@@ -47,10 +52,10 @@ void print_limit(std::string_view name, const Limit& limit) {
 void print_policy(const Policy& policy) {
   const RateLimitConfig& config = policy.config();
   if (!config.enabled) fmt::print("rate limiting is switched off (enabled = false)\n");
-  print_limit("default", policy.get_applicable_limit(policy.default_rule(), ""));
+  print_limit("default", Policy::get_applicable_limit(policy.default_rule(), ""));
   for (const TierConfig& tier : config.tiers) {
     print_limit(fmt::format("tier {}", tier.name),
-                policy.get_applicable_limit(policy.default_rule(), tier.name));
+                Policy::get_applicable_limit(policy.default_rule(), tier.name));
   }
   for (std::size_t i = 0; i < config.endpoints.size(); ++i) {
     const EndpointConfig& endpoint = config.endpoints[i];
@@ -90,7 +95,7 @@ int check(const ConfigPath& config) {
   for (const std::string& warning : loaded->warnings) fmt::print(stderr, "warning: {}\n", warning);
   const auto policy = Policy::compile(loaded->config, HashKey{});
   if (!policy) {
-    fmt::print("{}\n", policy.error().message);
+    fmt::print("{}\n", fault_of(*loaded, policy.error()));
     return kNo;
   }
   fmt::print("ok\n");
@@ -115,7 +120,7 @@ int explain(const ConfigPath& config, const ExplainOptions& options) {
   if (const auto segment = posix::Segment::open_existing(loaded->config)) key = segment->hash_key();
   const auto policy = Policy::compile(loaded->config, key);
   if (!policy) {
-    fmt::print(stderr, "{}\n", policy.error().message);
+    fmt::print(stderr, "{}\n", fault_of(*loaded, policy.error()));
     return kNo;
   }
   const Identifier identifier(loaded->config.client_identification, key);

@@ -8,7 +8,7 @@
 
 namespace {
 
-using namespace tidegate;
+namespace command = tidegate::command;
 
 /// `--config F`, described the same everywhere.
 void add_config(CLI::App& command, command::ConfigPath& config) {
@@ -30,7 +30,7 @@ int main(int argc, char** argv) {
   command::ConfigPath config;
   int result = command::kFine;
 
-  ServeOptions serve_options;
+  tidegate::ServeOptions serve_options;
   CLI::App& serve = *app.add_subcommand("serve",
                                         "Run the server: a decision for proxies that ask "
                                         "(/auth), health, metrics, and a demo API");

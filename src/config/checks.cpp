@@ -24,10 +24,14 @@ class Names {
  public:
   explicit Names(Findings& findings) : findings_(findings) {}
 
-  /// `path` is where the name comes from, `owner` the rule or tier that has it.
-  void take(const std::string& path, const std::string& owner, const std::string& name) {
+  /// `path` is where the name comes from, `owner` the rule or tier that has it. `origin` says how
+  /// it came by a name that nobody wrote.
+  void take(const std::string& path, const std::string& owner, const std::string& name,
+            std::string_view origin = "") {
     constexpr std::array<std::string_view, 3> kOurs{"default", "preflight", "other"};
-    const auto found = [&] { return describe(Node{.place = {}, .value = name}); };
+    const auto found = [&] {
+      return describe(Node{.place = {}, .value = name}) + std::string{origin};
+    };
     if (std::ranges::find(kOurs, name) != kOurs.end()) {
       findings_.fault(path,
                       refusal(found(), "any name but \"default\", \"preflight\" and \"other\"",
@@ -59,7 +63,8 @@ void check_rule_name(Findings& findings, Names& names, const std::string& path,
                            "without `name` the rule is called by its methods and pattern"));
     return;
   }
-  names.take(path + (made ? ".pattern" : ".name"), path, endpoint.name);
+  names.take(path + (made ? ".pattern" : ".name"), path, endpoint.name,
+             made ? " as the rule's name (made of methods and pattern)" : "");
 }
 
 /// A request whose cost no window can hold never passes: allowed, but hardly meant.
@@ -100,7 +105,8 @@ void check_endpoints(Findings& findings, const RateLimitConfig& config, bool in_
     for (const auto& [tier, limit] : endpoint.tiers) {
       const std::string tier_path = fmt::format("{}.tiers.{}", path, path_key(tier));
       if (printable_name().problem(tier)) {
-        findings.fault(tier_path, refusal("such a name of a tier", printable_name().allowed));
+        findings.fault(tier_path, refusal(describe(Node{.place = {}, .value = tier}),
+                                          printable_name().allowed, "the key is the tier's name"));
       }
       if (findings.faulty(tier_path)) continue;
       check_limit(findings, tier_path, {}, limit, in_memory);

@@ -152,6 +152,7 @@ TEST(ParseConfig, SuggestsTheKeyThatWasMeant) {
             "unknown key, did you mean \"namespace\"?");
   EXPECT_EQ(message("[rate_limiting]\nlimit = 5\n"),
             "unknown key, did you mean \"default_limit\"?");
+  EXPECT_EQ(message("[rate_limiting]\nlimt = 5\n"), "unknown key, did you mean \"default_limit\"?");
   EXPECT_EQ(message("[rate_limiting]\nsegment = \"a\"\n"),
             "unknown key here, did you mean rate_limiting.memory.segment?");
   EXPECT_EQ(message("[rate_limiting.memroy]\ncapacity = 8\n"),

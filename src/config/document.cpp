@@ -18,6 +18,8 @@ static_assert(TOML_MAX_NESTED_VALUES == kMaxNestedValues);
 
 constexpr std::size_t kShown = 80;  // bytes of a value or key that a message repeats
 constexpr std::size_t kShownOfParser = 400;
+constexpr std::string_view kBareNonAscii =
+    "a character outside ASCII stands outside of quotes; keys and text that need it are quoted";
 
 /// `text` as one line: control characters escaped, cut at `most` bytes between characters.
 std::string one_line(std::string_view text, std::size_t most) {
@@ -42,6 +44,37 @@ std::string quoted(std::string_view text) {
     escaped += c;
   }
   return '"' + one_line(escaped, kShown) + '"';
+}
+
+/// True if the line of `at` ends before or at its column. The parser counts characters, so a line
+/// of other than ASCII is longer in bytes: then the answer may be false, and is only less helpful.
+bool at_end_of_line(std::string_view toml, const toml::source_position& at) {
+  for (std::uint32_t line = 1; line < at.line; ++line) {
+    const std::size_t end = toml.find('\n');
+    if (end == std::string_view::npos) return false;
+    toml.remove_prefix(end + 1);
+  }
+  return toml.substr(0, toml.find_first_of("\r\n")).size() < at.column;
+}
+
+/// What the parser said of `toml`, in words of somebody who does not know the grammar where the
+/// mistake is a common one: quotes forgotten, around a value or behind it.
+std::string parser_message(const toml::parse_error& error, std::string_view toml) {
+  const std::string_view said = error.description();
+  const auto about = [&](std::string_view what) {
+    return said.find(what) != std::string_view::npos;
+  };
+  if (about("string") && about("control characters") &&
+      at_end_of_line(toml, error.source().begin)) {
+    return "the string is not closed on its line";
+  }
+  if (about("string: encountered end-of-file")) return "the string is not closed";
+  if (about("nested value depth")) {
+    return fmt::format("values are nested more than {} deep", kMaxNestedValues);
+  }
+  const bool no_value = about("parsing boolean") || about("determine value type") ||
+                        about("parsing floating-point") || about("integer: expected digit");
+  return one_line(said, kShownOfParser) + (no_value ? "; text is written in quotes" : "");
 }
 
 Place place_of(const toml::source_region& region, std::string_view file, bool lines) {
@@ -129,19 +162,24 @@ std::expected<Table, Fault> parse_document(std::string_view toml, std::string_vi
         at->line, at->column,
         fmt::format("found a key of more than {0} parts, allowed: at most {0}", kMaxKeyParts));
   }
+  if (const auto at = find_bare_non_ascii(toml)) {
+    return fault(at->line, at->column, fmt::format("not TOML: {}", kBareNonAscii));
+  }
   const toml::parse_result result = toml::parse(toml);
   if (!result) {
     const toml::parse_error& error = result.error();
     return fault(error.source().begin.line, error.source().begin.column,
-                 fmt::format("not TOML: {}", one_line(error.description(), kShownOfParser)));
+                 fmt::format("not TOML: {}", parser_message(error, toml)));
   }
   return Converter(file, true).convert_table(result.table());
 }
 
 std::expected<Node, std::string> parse_value(std::string_view toml, std::string_view file) {
   if (find_long_key(toml)) return std::unexpected("it has a key of too many parts");
-  const toml::parse_result result = toml::parse("value = " + std::string{toml});
-  if (!result) return std::unexpected(one_line(result.error().description(), kShownOfParser));
+  if (find_bare_non_ascii(toml)) return std::unexpected(std::string{kBareNonAscii});
+  const std::string text = "value = " + std::string{toml};
+  const toml::parse_result result = toml::parse(text);
+  if (!result) return std::unexpected(parser_message(result.error(), text));
   if (result.table().size() != 1) return std::unexpected("it is more than one value");
   return Converter(file, false).convert(*result.table().get("value"));
 }

@@ -227,9 +227,10 @@ Field<T> table(const std::string& key, std::optional<S> T::* member, const Field
 /// An array of tables. `finish(findings, path, item)` is called for each when its keys were read.
 /// A faulty item is kept, so that the numbers in paths stay right.
 template <class T, class S>
-Field<T> tables(const std::string& key, std::vector<S> T::* member, const Fields<S>& fields,
-                std::type_identity_t<std::function<void(Findings&, const std::string& path, S&)>>
-                    finish = nullptr) {
+Field<T> tables(
+    const std::string& key, std::vector<S> T::* member, const Fields<S>& fields,
+    const std::type_identity_t<std::function<void(Findings&, const std::string& path, S&)>>&
+        finish = nullptr) {
   return {
       .key = key,
       .docs = docs_below(key + "[].", fields),

@@ -21,6 +21,15 @@ std::string cell(std::string_view text) {
   return out;
 }
 
+/// How far `key` is from a key that is known here. Who writes "limit" means "default_limit": that
+/// counts as one edit.
+std::size_t distance_to(std::string_view key, std::string_view known) {
+  const std::size_t whole = edit_distance(key, known);
+  const std::size_t underscore = known.find('_');
+  if (underscore == std::string_view::npos) return whole;
+  return std::min(whole, 1 + edit_distance(key, known.substr(underscore + 1)));
+}
+
 }  // namespace
 
 const std::vector<KeyDoc>& known_keys() {
@@ -41,13 +50,9 @@ std::string environment_name(std::string_view path) {
 }
 
 std::string unknown_key(std::string_view key, std::span<const std::string> siblings) {
-  const std::string_view near = nearest(key, siblings);
-  if (edit_distance(key, near) > 1) {
-    const std::string tail = "_" + std::string{key};
-    const auto longer = std::ranges::find_if(
-        siblings, [&](const std::string& sibling) { return sibling.ends_with(tail); });
-    if (longer != siblings.end()) return fmt::format("unknown key, did you mean \"{}\"?", *longer);
-
+  const auto near = std::ranges::min_element(
+      siblings, {}, [&](const std::string& sibling) { return distance_to(key, sibling); });
+  if (near == siblings.end() || distance_to(key, *near) > 1) {
     const auto elsewhere = std::ranges::find_if(known_keys(), [&](const KeyDoc& doc) {
       return doc.path.substr(doc.path.rfind('.') + 1) == key;
     });
@@ -55,7 +60,8 @@ std::string unknown_key(std::string_view key, std::span<const std::string> sibli
       return fmt::format("unknown key here, did you mean {}.{}?", kRoot, elsewhere->path);
     }
   }
-  return fmt::format("unknown key, did you mean \"{}\"?", near);
+  return near == siblings.end() ? "unknown key"
+                                : fmt::format("unknown key, did you mean \"{}\"?", *near);
 }
 
 std::string keys_as_markdown() {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <type_traits>
 #include <vector>
 
 #include "config/duration.hpp"
@@ -46,6 +47,10 @@ void read_value(Findings& findings, const std::string& path, const Node& node, c
   const std::optional<V> value = kind.read(node);
   if (!value || kind.problem(*value)) {
     findings.fault(path, refusal(describe(node), allowed));
+    return;
+  }
+  if constexpr (std::is_same_v<Out, std::optional<V>>) {
+    out = value;
   } else {
     out = *value;
   }

@@ -1,5 +1,7 @@
 #include "config/nesting.hpp"
 
+#include <algorithm>
+
 namespace tidegate::config {
 namespace {
 
@@ -27,43 +29,50 @@ std::size_t string_length(std::string_view text) {
   return text.size();
 }
 
+bool continues_character(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; }
+
+/// Hands every byte that is in no string and no comment to `stop`, and says where it returned true.
+template <class Stop>
+std::optional<TextPosition> find_bare(std::string_view toml, Stop stop) {
+  TextPosition position;
+  const auto pass = [&](char c) {
+    if (c == '\n') {
+      ++position.line;
+      position.column = 1;
+    } else if (!continues_character(c)) {
+      ++position.column;
+    }
+  };
+  for (std::size_t at = 0; at < toml.size();) {
+    const char c = toml[at];
+    std::size_t end = at + 1;
+    if (c == '"' || c == '\'') {
+      end = std::min(at + string_length(toml.substr(at)), toml.size());
+    } else if (c == '#') {
+      end = std::min(toml.find('\n', at), toml.size());
+    } else if (stop(c)) {
+      return position;
+    }
+    for (; at < end; ++at) pass(toml[at]);
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::optional<TextPosition> find_long_key(std::string_view toml) {
-  TextPosition position;
-  std::size_t line_start = 0;
   std::size_t parts = 1;
-  for (std::size_t at = 0; at < toml.size();) {
-    const char c = toml[at];
-    if (c == '"' || c == '\'') {
-      const std::size_t end = at + string_length(toml.substr(at));
-      for (; at < end; ++at) {
-        if (toml[at] == '\n') {
-          ++position.line;
-          line_start = at + 1;
-        }
-      }
-      continue;
-    }
-    if (c == '#') {
-      while (at < toml.size() && toml[at] != '\n') ++at;
-      continue;
-    }
-    if (c == '.') {
-      if (++parts > kMaxKeyParts) {
-        position.column = static_cast<std::uint32_t>(at - line_start + 1);
-        return position;
-      }
-    } else if (c == '\n') {
-      ++position.line;
-      line_start = at + 1;
-      parts = 1;
-    } else if (c == '=' || c == ',' || c == '[' || c == ']' || c == '{' || c == '}') {
-      parts = 1;
-    }
-    ++at;
-  }
-  return std::nullopt;
+  return find_bare(toml, [&](char c) {
+    if (c == '.') return ++parts > kMaxKeyParts;
+    if (std::string_view("\n=,[]{}").find(c) != std::string_view::npos) parts = 1;
+    return false;
+  });
+}
+
+std::optional<TextPosition> find_bare_non_ascii(std::string_view toml) {
+  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+  if (toml.starts_with(kByteOrderMark)) toml.remove_prefix(kByteOrderMark.size());
+  return find_bare(toml, [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
 }
 
 }  // namespace tidegate::config

@@ -1,5 +1,6 @@
 // A guard in front of the TOML parser, which builds and destroys tables by recursion: a megabyte of
-// `[a.a.a.a` would overflow the stack.
+// `[a.a.a.a` would overflow the stack. And where it expects white space it has no defined behaviour
+// for many characters outside ASCII, which TOML allows in strings and comments only.
 #pragma once
 
 #include <cstddef>
@@ -14,6 +15,7 @@ namespace tidegate::config {
 inline constexpr std::size_t kMaxKeyParts = 32;
 inline constexpr std::size_t kMaxNestedValues = 32;
 
+/// Columns count characters, as the parser's do.
 struct TextPosition {
   std::uint32_t line = 1;
   std::uint32_t column = 1;
@@ -23,5 +25,9 @@ struct TextPosition {
 /// none. Follows strings and comments as TOML defines them, up to the first text that is not TOML,
 /// where the parser stops too. (Nested values are counted by the parser itself.)
 [[nodiscard]] std::optional<TextPosition> find_long_key(std::string_view toml);
+
+/// Where the first character outside ASCII is that stands in no string and no comment. A byte-order
+/// mark in front of everything is none.
+[[nodiscard]] std::optional<TextPosition> find_bare_non_ascii(std::string_view toml);
 
 }  // namespace tidegate::config

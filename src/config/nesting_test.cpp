@@ -48,10 +48,33 @@ TEST(FindLongKey, SaysWhere) {
   EXPECT_EQ(at->column, 2 * kMaxKeyParts);
 }
 
+TEST(FindLongKey, CountsCharactersAsColumns) {
+  const auto at = find_long_key("\"\u00e9\"." + dotted(40) + " = 1\n");
+  ASSERT_TRUE(at);
+  EXPECT_EQ(at->column, 4 + 2 * (kMaxKeyParts - 1));
+}
+
+TEST(FindBareNonAscii, LeavesStringsCommentsAndAByteOrderMarkAlone) {
+  EXPECT_FALSE(find_bare_non_ascii("\ufeffa = \"\u00e9\" # \u00e9\nb = '''\n\u00e9\n'''\n"));
+  EXPECT_FALSE(find_bare_non_ascii("\"d\u00e9faut\" = 1\n"));
+}
+
+TEST(FindBareNonAscii, SaysWhere) {
+  for (const std::string line : {"d\u00e9faut = 1", "\u00a0a = 1", "a = 1\u2003", "a\xff = 1"}) {
+    const auto at = find_bare_non_ascii("x = 1\n" + line);
+    ASSERT_TRUE(at) << line;
+    EXPECT_EQ(at->line, 2u);
+  }
+  const auto at = find_bare_non_ascii("\ufeff'\u00e9' = 1\u00a0\n");
+  ASSERT_TRUE(at);
+  EXPECT_EQ(at->column, 8u);
+}
+
 TEST(FindLongKey, ReadsTextThatBreaksOff) {
   for (const std::string text :
        {"\"", "'", "\"\"\"", "'''", "\"\\", "\"\"\"\\", "#", ".", "\"\""}) {
     EXPECT_FALSE(find_long_key(text)) << text;
+    EXPECT_FALSE(find_bare_non_ascii(text)) << text;
   }
 }
 

@@ -24,6 +24,9 @@ void check_not_yet(Findings& findings, const RateLimitConfig& config) {
   if (config.backend == BackendKind::redis) {
     const bool by_url = !findings.given("rate_limiting.backend") && !config.redis.url.empty();
     refuse(findings, by_url ? "redis.url" : "backend", "the Redis backend is");
+  } else if (config.redis.topology != RedisConfig::Topology::single &&
+             !findings.given("rate_limiting.backend")) {
+    refuse(findings, "redis.topology", "the Redis backend is");
   }
   if (config.progressive_penalties.enabled) {
     refuse(findings, "progressive_penalties.enabled", "penalties are");

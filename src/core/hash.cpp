@@ -37,7 +37,7 @@ struct State {
 };
 
 std::uint64_t load_word(const char* at) {
-  std::uint64_t word;
+  std::uint64_t word = 0;
   std::memcpy(&word, at, sizeof word);  // little-endian: x86-64 only
   return word;
 }

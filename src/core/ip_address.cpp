@@ -99,7 +99,7 @@ struct V6Reader {
 
 void append_number(std::string& out, unsigned value, int base) {
   std::array<char, 8> digits;
-  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value, base).ptr;
+  char* const end = std::to_chars(digits.data(), digits.data() + digits.size(), value, base).ptr;
   out.append(digits.data(), end);
 }
 

@@ -143,10 +143,10 @@ void Engine::plan(const Request& request, Decision& out, Plan& plan) const {
 }
 
 void Engine::charge(const Rule& rule, const Request& request, Hash128 client, Decision& out,
-                    Plan& plan) const {
+                    Plan& plan) {
   const std::uint64_t cost = request.cost.value_or(rule.cost);
   out.cost = std::max(out.cost, cost);
-  for (const Counter& counter : policy_->get_applicable_limit(rule, out.client.tier)) {
+  for (const Counter& counter : Policy::get_applicable_limit(rule, out.client.tier)) {
     WindowState& state = out.windows.emplace_back();
     state.rule = rule.name;
     state.algorithm = counter.window.algorithm;
@@ -200,7 +200,7 @@ std::vector<WindowState> Engine::peek(std::string_view client, std::string_view 
   std::vector<WindowState> states;
   for (const Rule& candidate : policy_->rules()) {
     if (!rule.empty() && candidate.name != rule) continue;
-    for (const Counter& counter : policy_->get_applicable_limit(candidate, tier)) {
+    for (const Counter& counter : Policy::get_applicable_limit(candidate, tier)) {
       WindowState& state = states.emplace_back();
       state.rule = candidate.name;
       state.algorithm = counter.window.algorithm;
@@ -228,11 +228,11 @@ std::size_t Engine::reset(std::string_view client, std::string_view rule, Micros
   };
   for (const Rule& candidate : policy_->rules()) {
     if (!rule.empty() && candidate.name != rule) continue;
-    forget(policy_->get_applicable_limit(candidate, ""));
+    forget(Policy::get_applicable_limit(candidate, ""));
     // Tiers may have windows of their own under the same rule.
     for (const auto& [tier, limit] : candidate.tiers) forget(limit);
     for (const TierConfig& tier : policy_->config().tiers) {
-      forget(policy_->get_applicable_limit(candidate, tier.name));
+      forget(Policy::get_applicable_limit(candidate, tier.name));
     }
   }
   return forgotten;

@@ -63,8 +63,8 @@ class Engine {
   void plan(const Request& request, Decision& out, Plan& plan) const;
   /// Turns the store's answers into the decision.
   void conclude(const Plan& plan, std::span<const Verdict> verdicts, Decision& out) const;
-  void charge(const Rule& rule, const Request& request, Hash128 client, Decision& out,
-              Plan& plan) const;
+  static void charge(const Rule& rule, const Request& request, Hash128 client, Decision& out,
+                     Plan& plan);
 
   std::shared_ptr<const Policy> policy_;
   Identifier identifier_;

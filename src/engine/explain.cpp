@@ -31,9 +31,9 @@ void explain_reading(const Policy& policy, std::string_view path, std::string_vi
                     : fmt::format("  meets the rule {}", quoted(rule.name)));
 }
 
-void explain_rule(const Policy& policy, const Rule& rule, const Request& request,
-                  std::string_view tier, std::string& out) {
-  const Limit& limit = policy.get_applicable_limit(rule, tier);
+void explain_rule(const Rule& rule, const Request& request, std::string_view tier,
+                  std::string& out) {
+  const Limit& limit = Policy::get_applicable_limit(rule, tier);
   const std::uint64_t cost = request.cost.value_or(rule.cost);
   add_line(out, fmt::format("{}, cost {}, tier {}:", quoted(rule.name), cost, quoted(tier)));
   if (limit.empty()) add_line(out, "  unlimited");
@@ -104,7 +104,7 @@ std::string explain(const Policy& policy, const Identifier& identifier, const Re
   }
 
   out += rules.size() == 1 ? "charged to\n" : "charged to all of them, all or nothing\n";
-  for (const Rule* rule : rules) explain_rule(policy, *rule, request, client.tier, out);
+  for (const Rule* rule : rules) explain_rule(*rule, request, client.tier, out);
   return out;
 }
 

@@ -223,7 +223,7 @@ constexpr HashKey kReplayKey{0x7469646567617465, 0x7265706c61790000};
 }  // namespace
 
 struct Replay::State {
-  State(std::size_t bytes) : memory(bytes) {}
+  explicit State(std::size_t bytes) : memory(bytes) {}
 
   Memory memory;
   std::unique_ptr<MemoryStore> store;

@@ -24,7 +24,7 @@ class Replay {
 
   /// Decides one line and appends the answer and a newline to `out`. A line that is no request is
   /// answered with status 400 and changes nothing.
-  void line(std::string_view request, std::string& out);
+  void line(std::string_view line, std::string& out);
 
  private:
   struct State;

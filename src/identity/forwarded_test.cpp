@@ -174,8 +174,8 @@ TEST(ClientAddress, ReadsAtMostTheLastEntries) {
 }
 
 TEST(ClientAddress, IsCheapToFindInAHugeHeader) {
-  std::string commas(64 * 1024, ',');
-  std::string one_entry(64 * 1024, '1');
+  const std::string commas(64 * 1024, ',');
+  const std::string one_entry(64 * 1024, '1');
   std::string entries;
   while (entries.size() < 64 * 1024) entries += "6.6.6.6, ";
   for (int i = 0; i < 1'000; ++i) {
@@ -227,7 +227,7 @@ class Attacker {
   static constexpr const char* kPieces[] = {
       ",",  ", ",        ",,", "6.6.6.6", "10.0.0.1", "198.51.100.9", "::1",     "[::1]:5",
       "x",  "%a",        "[",  "]",       ":80",      "\xff",         "unknown", " ",
-      "\t", "1.2.3.4:5", "1",  "::",      "\n",     "65535"};
+      "\t", "1.2.3.4:5", "1",  "::",      "\n",       "65535"};
   std::mt19937 random_{1};
 };
 

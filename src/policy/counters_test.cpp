@@ -14,8 +14,9 @@ using namespace std::chrono_literals;
 
 constexpr HashKey kKey{1, 2};
 
-LimitConfig limit_config(std::vector<std::pair<std::uint64_t, std::chrono::microseconds>> windows,
-                         Algorithm algorithm = Algorithm::fixed_window) {
+LimitConfig limit_config(
+    const std::vector<std::pair<std::uint64_t, std::chrono::microseconds>>& windows,
+    Algorithm algorithm = Algorithm::fixed_window) {
   LimitConfig config{.algorithm = algorithm, .windows = {}};
   for (const auto& [limit, window] : windows) {
     config.windows.push_back({.limit = limit, .window = window, .burst = {}});

@@ -43,8 +43,8 @@ RateLimitConfig shop() {
   return config;
 }
 
-std::uint64_t limit_for(const Policy& policy, const Rule& rule, std::string_view tier) {
-  return policy.get_applicable_limit(rule, tier).at(0).window.limit;
+std::uint64_t limit_for(const Rule& rule, std::string_view tier) {
+  return Policy::get_applicable_limit(rule, tier).at(0).window.limit;
 }
 
 TEST(Policy, MatchesEndpointsAndElseTheDefault) {
@@ -64,21 +64,21 @@ TEST(Policy, TakesTheMostFittingLimit) {
   const Rule& search = policy->match("/api/v1/search/x", "GET");
   const Rule& orders = policy->match("/api/v1/orders", "POST");
   const Rule& fallback = policy->default_rule();
-  EXPECT_EQ(limit_for(*policy, search, "premium"), 200U);  // the endpoint's entry for the tier
-  EXPECT_EQ(limit_for(*policy, search, "basic"), 20U);     // the endpoint's limit, not the tier's
-  EXPECT_EQ(limit_for(*policy, search, "anonymous"), 20U);
-  EXPECT_EQ(limit_for(*policy, orders, "premium"), 10U);
-  EXPECT_EQ(limit_for(*policy, fallback, "premium"), 5'000U);  // the tier's limit
-  EXPECT_EQ(limit_for(*policy, fallback, "basic"), 50U);
-  EXPECT_EQ(limit_for(*policy, fallback, "anonymous"), 100U);  // the default
-  EXPECT_EQ(limit_for(*policy, fallback, "partner"), 100U);    // only orders knows this tier
+  EXPECT_EQ(limit_for(search, "premium"), 200U);  // the endpoint's entry for the tier
+  EXPECT_EQ(limit_for(search, "basic"), 20U);     // the endpoint's limit, not the tier's
+  EXPECT_EQ(limit_for(search, "anonymous"), 20U);
+  EXPECT_EQ(limit_for(orders, "premium"), 10U);
+  EXPECT_EQ(limit_for(fallback, "premium"), 5'000U);  // the tier's limit
+  EXPECT_EQ(limit_for(fallback, "basic"), 50U);
+  EXPECT_EQ(limit_for(fallback, "anonymous"), 100U);  // the default
+  EXPECT_EQ(limit_for(fallback, "partner"), 100U);    // only orders knows this tier
 }
 
 TEST(Policy, CountsTiersAndDefaultTogether) {
   const auto policy = compile(shop());
   const Rule& fallback = policy->default_rule();
-  const Counter& plain = policy->get_applicable_limit(fallback, "anonymous").at(0);
-  const Counter& premium = policy->get_applicable_limit(fallback, "premium").at(0);
+  const Counter& plain = Policy::get_applicable_limit(fallback, "anonymous").at(0);
+  const Counter& premium = Policy::get_applicable_limit(fallback, "premium").at(0);
   EXPECT_EQ(plain.key, premium.key);
   const Counter& search = policy->match("/api/v1/search/x", "GET").limit.at(0);
   EXPECT_NE(search.key, plain.key);
@@ -98,15 +98,15 @@ TEST(Policy, LetsATierNamedAnonymousLimitTheAnonymous) {
   RateLimitConfig config = shop();
   config.tiers.push_back({"anonymous", limit_of(7)});
   const auto policy = compile(config);
-  EXPECT_EQ(limit_for(*policy, policy->default_rule(), "anonymous"), 7U);
+  EXPECT_EQ(limit_for(policy->default_rule(), "anonymous"), 7U);
 }
 
 TEST(Policy, CountsPreflightsApartWithTheDefaultsLimit) {
   const auto policy = compile(shop());
   const Rule& preflight = policy->preflight_rule();
   EXPECT_EQ(preflight.name, "preflight");
-  EXPECT_EQ(limit_for(*policy, preflight, "anonymous"), 100U);
-  EXPECT_EQ(limit_for(*policy, preflight, "premium"), 100U);
+  EXPECT_EQ(limit_for(preflight, "anonymous"), 100U);
+  EXPECT_EQ(limit_for(preflight, "premium"), 100U);
   EXPECT_NE(preflight.limit.at(0).key, policy->default_rule().limit.at(0).key);
 }
 
@@ -144,8 +144,8 @@ TEST(Policy, HasNoWindowsWhereUnlimited) {
   config.tiers.push_back({"staff", {}});
   config.default_limit.windows.clear();
   const auto policy = compile(config);
-  EXPECT_TRUE(policy->get_applicable_limit(policy->default_rule(), "staff").empty());
-  EXPECT_TRUE(policy->get_applicable_limit(policy->default_rule(), "anonymous").empty());
+  EXPECT_TRUE(Policy::get_applicable_limit(policy->default_rule(), "staff").empty());
+  EXPECT_TRUE(Policy::get_applicable_limit(policy->default_rule(), "anonymous").empty());
   EXPECT_TRUE(policy->preflight_rule().limit.empty());
 }
 

@@ -12,6 +12,7 @@ namespace {
 std::atomic<std::size_t> allocations = 0;
 }
 
+// NOLINTBEGIN(cppcoreguidelines-no-malloc): an allocator has to take memory from somewhere.
 // Not inlined: the compiler would see malloc on one side of a pair and operator delete on the
 // other, and warn.
 [[gnu::noinline]] void* operator new(std::size_t size) {
@@ -33,6 +34,7 @@ std::atomic<std::size_t> allocations = 0;
 [[gnu::noinline]] void operator delete(void* memory, std::size_t, std::align_val_t) noexcept {
   std::free(memory);
 }
+// NOLINTEND(cppcoreguidelines-no-malloc)
 
 namespace tidegate {
 namespace {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <deque>
+#include <ranges>
 
 #include "tests/reference/answer.hpp"
 
@@ -19,9 +20,9 @@ class SlidingWindow {
   [[nodiscard]] bool fits(std::uint64_t now_us, std::uint64_t cost) const {
     const std::uint64_t at_us = latest_us(now_us);
     std::uint64_t counted = 0;
-    for (auto i = admissions_.rbegin(); i != admissions_.rend(); ++i) {
-      if (i->at_us + window_us_ <= at_us) break;
-      counted += i->cost;
+    for (const Admission& admission : std::views::reverse(admissions_)) {
+      if (admission.at_us + window_us_ <= at_us) break;
+      counted += admission.cost;
     }
     return counted + cost <= limit_;
   }

@@ -26,7 +26,7 @@ class TokenBucket {
   [[nodiscard]] std::uint64_t span_us() const {
     return static_cast<std::uint64_t>(burst_ * token_ / 5040 + 1);
   }
-  [[nodiscard]] std::uint64_t latest_us(std::uint64_t now_us) const { return now_us; }
+  [[nodiscard]] static std::uint64_t latest_us(std::uint64_t now_us) { return now_us; }
   /// A request whose time went back sees an empty bucket that fills from its own time on.
   [[nodiscard]] TokenBucket seen_at(std::uint64_t now_us) const {
     TokenBucket seen = *this;
