@@ -30,8 +30,7 @@ struct LogLine {
 class Arena {
  public:
   explicit Arena(std::uint64_t decisions_per_worker) : decisions_(decisions_per_worker) {
-    void* mapped =
-        mmap(nullptr, size(), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void* mapped = mmap(nullptr, size(), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (mapped == MAP_FAILED) throw std::bad_alloc();
     start_ = static_cast<std::byte*>(mapped);
     // Hours after the epoch: claims and windows do not reach before it.

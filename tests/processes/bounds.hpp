@@ -67,8 +67,8 @@ inline std::uint64_t above_bucket(const Window& window, std::vector<Grant> grant
   std::vector<bool> met(starts.size());
   std::uint64_t above = 0;
   for (const Grant& grant : grants) {
-    const auto at = static_cast<std::size_t>(std::ranges::lower_bound(starts, grant.from) -
-                                             starts.begin());
+    const auto at =
+        static_cast<std::size_t>(std::ranges::lower_bound(starts, grant.from) - starts.begin());
     if (!met[at]) heights.add(at, at + 1, grant.from);
     met[at] = true;
     heights.add(0, at + 1, grant.cost * window.period);

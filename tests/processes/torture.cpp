@@ -34,8 +34,7 @@ struct Attached {
   Attached(Arena& arena, const Workload& workload, std::uint64_t attachment)
       : core(arena.store().data(), kGeometry, attachment) {
     auto& header = *reinterpret_cast<StoreHeader*>(arena.store().data());
-    auto* log =
-        reinterpret_cast<Ring::Word*>(arena.store().data() + StoreLayout(kGeometry).log_at);
+    auto* log = reinterpret_cast<Ring::Word*>(arena.store().data() + StoreLayout(kGeometry).log_at);
     std::vector<RingSet<Hooks>> rings;
     for (const Counter& counter : workload.counters) {
       if (counter.ring_slots == 0) continue;
@@ -158,7 +157,8 @@ std::uint64_t check(Arena& arena, const Workload& workload, std::uint64_t& grant
         ++grants;
       }
     }
-    for (const auto& each : of_client) above += above_bound(workload.counters[counter].window, each);
+    for (const auto& each : of_client)
+      above += above_bound(workload.counters[counter].window, each);
   }
   return above;
 }
@@ -202,8 +202,8 @@ int main(std::span<char*> arguments) {
   const std::uint64_t deaths = variant.run(arena, workload, decisions);
   std::uint64_t grants = 0;
   const std::uint64_t above = check(arena, workload, grants);
-  const StoreStats stats = Attached<RealHooks>(arena, workload, 0)
-                               .core.stats(arena.clock(), kGeometry.capacity);
+  const StoreStats stats =
+      Attached<RealHooks>(arena, workload, 0).core.stats(arena.clock(), kGeometry.capacity);
   fmt::print(
       "{}, {}: {} decisions each, {} grants, {} deaths, {} evictions, {} on shared words, {} "
       "conflicts; above the bound: {}\n",

@@ -51,8 +51,8 @@ inline std::vector<Workload> workloads() {
   using enum Algorithm;
   std::vector<Workload> all{
       {.name = "token_bucket", .counters = {counter(token_bucket, 33, 1'000, 2)}},
-      {.name = "costs", .max_cost = 3, .counters = {counter(token_bucket, 100, 1'000, 5)}},
-      {.name = "fixed_window", .step_us = 20, .counters = {counter(fixed_window, 2, 1'000)}},
+      {.name = "costs", .max_cost = 3, .counters = {counter(token_bucket, 50, 1'000, 5)}},
+      {.name = "fixed_window", .step_us = 20, .counters = {counter(fixed_window, 2, 2'000)}},
       {.name = "sliding_window_counter",
        .step_us = 20,
        .counters = {counter(sliding_window_counter, 2, 1'000)}},
@@ -67,7 +67,7 @@ inline std::vector<Workload> workloads() {
       {.name = "group",
        .clients = 12,
        .whole_groups = 2,
-       .counters = {counter(token_bucket, 100, 1'000, 2), counter(token_bucket, 50, 1'000, 3)}},
+       .counters = {counter(token_bucket, 50, 1'000, 2), counter(token_bucket, 25, 1'000, 3)}},
       // One client asks for more than is there, everywhere at once.
       {.name = "race",
        .clients = 2,
@@ -76,9 +76,9 @@ inline std::vector<Workload> workloads() {
       {.name = "mixed_group",
        .clients = 10,
        .step_us = 20,
-       .whole_groups = 1,
-       .counters = {counter(sliding_window, 3, 1'000), counter(fixed_window, 8, 4'000),
-                    counter(sliding_window_counter, 6, 3'000)}},
+       .whole_groups = 2,
+       .counters = {counter(sliding_window, 3, 2'000), counter(fixed_window, 5, 4'000),
+                    counter(sliding_window_counter, 4, 3'000)}},
   };
   for (Workload& workload : all) {
     std::uint32_t number = 0;
