@@ -1,9 +1,12 @@
 // The log of sliding_window: a ring of the times of the last admissions. The slot about to be
 // overwritten is the admission `slots` ago, so one look at it decides.
 //
-// Safe without a lock for one reason: two successive stamps of one slot are at least a window
+// Safe without a lock for two reasons. Two successive stamps of one slot are at least a window
 // apart, so `slots` slots never hold more than `slots` admissions in a window, whatever the head
-// says. The head only decides who is refused without need.
+// says. And a rule with a smaller limit looks `limit` positions back from the position it takes:
+// nobody fills a position that others have passed. So a slot is taken only if it is still as it was
+// seen, and whoever gives stamps back begins a new *turn* of the ring first, in which everybody
+// looks again.
 #pragma once
 
 #include <algorithm>
@@ -16,7 +19,7 @@
 namespace tidegate {
 
 /// A view on one ring in shared memory: a head, and `slots` stamps. A stamp is a time in ticks plus
-/// one; 0 is free.
+/// one; 0 is free. The head is a position, and above its 48 bits the number of the turn.
 class Ring {
  public:
   using Word = std::atomic<std::uint64_t>;
@@ -29,20 +32,24 @@ class Ring {
     std::uint64_t head = 0;
     Ticks now = 0;  ///< the time used: not before the newest stamp
     std::uint64_t limit = 0;
+    std::uint64_t oldest = 0;  ///< the stamp at the head
   };
 
   /// `now` must not be before any time the key's entry allows (see RingSet).
-  [[nodiscard]] View view(Ticks now, std::uint64_t limit, Ticks window) const {
+  [[nodiscard]] View view(Ticks now, std::uint64_t limit) const {
     std::uint64_t head = head_->load(std::memory_order_acquire);
+    std::uint64_t oldest = stamp(head);
     for (std::uint32_t i = 0; i < slots_; ++i) {
-      now = std::max(now, time_of(stamp(head + slots_ - 1)));
+      const std::uint64_t newest = stamp(head + slots_ - 1);
+      now = std::max(now, time_of(newest));
       // Somebody took the slot at the head and has not moved on (or died there): the next is older.
-      const bool behind =
-          slots_ > 1 && !free(stamp(head), now, window) && stamp(head + 1) < stamp(head);
-      if (!behind) break;
+      // One that was given back is older than the newest, unless none of them counts any more.
+      const std::uint64_t next = stamp(head + 1);
+      if (slots_ == 1 || oldest <= next || oldest < newest) break;
       ++head;
+      oldest = next;
     }
-    return {head, now, std::min<std::uint64_t>(limit, slots_)};
+    return {head, now, std::min<std::uint64_t>(limit, slots_), oldest};
   }
 
   /// How many more the rule would admit.
@@ -63,7 +70,11 @@ class Ring {
   }
 
   [[nodiscard]] bool admits(const View& view, std::uint64_t cost, Ticks window) const {
-    return cost == 0 || free(counted(view, cost - 1), view.now, window);
+    // All of them: one that was given back may stand between others that still count.
+    for (std::uint64_t i = cost; i-- > 0;) {
+      if (!free(counted(view, i), view.now, window)) return false;
+    }
+    return true;
   }
 
   /// When `cost` would be admitted (ticks since the epoch), where it is not now.
@@ -77,15 +88,16 @@ class Ring {
 
   /// Stamps `cost` slots. False if another came in between; then nothing stays taken.
   bool take(const View& view, std::uint64_t cost, Ticks window) {
-    move_head(view.head);  // for whoever took the slot before and has not, or never will
+    // For whoever took the slot before and has not moved on, or never will.
+    if (!move_head(view.head) || head_->load() != view.head) return false;
     for (std::uint64_t i = 0; i < cost; ++i) {
-      std::uint64_t old = stamp(view.head + i);
-      if (!free(old, view.now, window) ||
-          !slot(view.head + i).compare_exchange_strong(old, view.now + 1)) {
-        give_back(view, i, window);
-        return false;
-      }
-      move_head(view.head + i + 1);
+      // Those after the first are others' only with stamps that are not before `now`.
+      std::uint64_t old = i == 0 ? view.oldest : stamp(view.head + i);
+      const bool stamped = free(old, view.now, window) &&
+                           slot(view.head + i).compare_exchange_strong(old, view.now + 1);
+      if (stamped && move_head(view.head + i + 1)) continue;
+      give_back(view, stamped ? i + 1 : i, window);
+      return false;
     }
     return true;
   }
@@ -97,11 +109,11 @@ class Ring {
     const std::uint64_t freed = view.now >= window ? view.now - window + 1 : 0;
     bool clean = true;
     for (std::uint64_t i = cost; i-- > 0;) {
+      clean = begin_turn(view.head + i) && clean;
       std::uint64_t mine = view.now + 1;
       clean = slot(view.head + i).compare_exchange_strong(mine, freed) && clean;
     }
-    std::uint64_t ahead = view.head + cost;
-    return (cost == 0 || head_->compare_exchange_strong(ahead, view.head)) && clean;
+    return clean;
   }
 
   void clear() {
@@ -115,7 +127,11 @@ class Ring {
     return stamp == 0 || stamp - 1 + window <= now;
   }
 
-  [[nodiscard]] Word& slot(std::uint64_t position) const { return stamps_[position % slots_]; }
+  static constexpr std::uint64_t kTurn = std::uint64_t{1} << 48;
+
+  [[nodiscard]] Word& slot(std::uint64_t position) const {
+    return stamps_[position % kTurn % slots_];
+  }
   [[nodiscard]] std::uint64_t stamp(std::uint64_t position) const {
     return slot(position).load(std::memory_order_acquire);
   }
@@ -123,9 +139,20 @@ class Ring {
   [[nodiscard]] std::uint64_t counted(const View& view, std::uint64_t i) const {
     return stamp(view.head + slots_ - view.limit + i);
   }
-  void move_head(std::uint64_t to) {
+  /// False if a turn began since `to` was worked out.
+  bool move_head(std::uint64_t to) {
     std::uint64_t seen = head_->load(std::memory_order_acquire);
-    while (seen < to && !head_->compare_exchange_weak(seen, to)) {
+    while (seen / kTurn == to / kTurn && seen < to) {
+      if (head_->compare_exchange_weak(seen, to)) return true;
+    }
+    return seen / kTurn == to / kTurn;
+  }
+  /// Moves the head back to `position` if it stands right behind it; true if so.
+  bool begin_turn(std::uint64_t position) {
+    std::uint64_t seen = head_->load(std::memory_order_acquire);
+    for (;;) {
+      const bool behind = seen % kTurn == (position + 1) % kTurn;
+      if (head_->compare_exchange_weak(seen, seen + kTurn - (behind ? 1 : 0))) return behind;
     }
   }
 

@@ -104,9 +104,17 @@ class SlotTable {
     return found == 0 ? nullptr : &bucket.slots[std::countr_zero(found)];
   }
 
-  /// True if the key has an entry or a claim.
-  [[nodiscard]] bool holds(std::uint64_t tag, const Place& place) const {
-    return any(place, [tag](const Entry& slot) { return (load_tag(slot) & ~kPending) == tag; });
+  /// Takes away the claims of a key, whoever made them: a dead process may have. True if the key
+  /// has an entry.
+  bool has_entry_without_claims(std::uint64_t tag, const Place& place) {
+    return any(place, [tag](Entry& slot) {
+      Entry seen = load(slot);
+      for (; seen.tag == (tag | kPending); seen = load(slot)) {
+        Hooks::step();
+        Hooks::swap(slot, seen, {});
+      }
+      return seen.tag == tag;
+    });
   }
 
   enum class Result : std::uint8_t {

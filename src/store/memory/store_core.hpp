@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "algo/fixed_window.hpp"
@@ -75,8 +76,13 @@ class StoreCore {
 
   [[nodiscard]] Verdict peek(const Charge& charge, Ticks now) const {
     Cell cell(*this, charge);
-    locate(cell, now);
-    return evaluate(cell, now);
+    for (int attempt = 1;; ++attempt) {
+      locate(cell, now);
+      const Verdict verdict = evaluate(cell, now);
+      // The word may be another key's, that came in between.
+      const bool own = cell.entry == nullptr || load_tag(*cell.entry) == cell.key.tag;
+      if (own || attempt == kAttempts) return verdict;
+    }
   }
 
   bool reset(const Charge& charge, Ticks now);
@@ -264,9 +270,11 @@ class StoreCore {
     Ticks seen = cell.seen;
     if (!key.shared->compare_exchange_strong(seen, cell.next)) return false;
     Hooks::step();
-    // Whoever inserts the key reads the shared word after claiming, and here claims are looked for
-    // after writing it: one of the two sees the other.
-    if (table_of(key).holds(key.tag, key.place) || table_of(key).time_after(cell.now) > cell.now) {
+    // Whoever inserts the key reads the shared word after claiming, and here entries and claims are
+    // looked for after writing it: one of the two sees the other. A claim must go, for its owner
+    // may be dead and a log whose shared word lives would never confirm it.
+    if (table_of(key).has_entry_without_claims(key.tag, key.place) ||
+        table_of(key).time_after(cell.now) > cell.now) {
       Ticks mine = cell.next;
       key.shared->compare_exchange_strong(mine, cell.seen);
       return false;

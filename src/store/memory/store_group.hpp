@@ -98,7 +98,7 @@ void StoreCore<Hooks>::locate(Cell& cell, Ticks now) const {
   cell.seen = load(*cell.entry).word;
   if (key.rings == nullptr) return;
   if (cell.seen > window.window) cell.now = std::max(now, cell.seen - window.window);
-  cell.view = key.rings->ring_of(*cell.entry).view(cell.now, window.limit, window.window);
+  cell.view = key.rings->ring_of(*cell.entry).view(cell.now, window.limit);
   cell.now = cell.view.now;
 }
 

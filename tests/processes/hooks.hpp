@@ -1,0 +1,59 @@
+// What the torture test puts between two steps of the protocol: yields, and sudden deaths. And
+// variants of the protocol with one of its parts left out, which the test has to catch.
+#pragma once
+
+#include <sched.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <random>
+
+#include "store/memory/hooks.hpp"
+
+namespace tidegate::torture {
+
+/// The disturbances of one worker. A worker dies by its own hand, so that it dies at a step and not
+/// only where the scheduler would have stopped it anyway; SIGKILL all the same.
+struct Disturbance {
+  std::mt19937_64 random;
+  std::uint64_t steps_per_yield = 16;
+  std::uint64_t steps_per_death = 0;  ///< 0: never
+
+  [[nodiscard]] bool chance(std::uint64_t one_in) { return random() % one_in == 0; }
+};
+inline thread_local Disturbance disturbance;
+
+struct RealHooks : NoHooks {
+  static void step() {
+    Disturbance& here = disturbance;
+    if (here.chance(here.steps_per_yield)) sched_yield();
+    if (here.steps_per_death != 0 && here.chance(here.steps_per_death)) kill(getpid(), SIGKILL);
+  }
+};
+
+/// Tag and word by an instruction each.
+struct TagAndWordApart : RealHooks {
+  static bool swap(Entry& entry, const Entry& seen, const Entry& next) {
+    if (!__sync_bool_compare_and_swap(&entry.tag, seen.tag, next.tag)) return false;
+    step();
+    return __sync_bool_compare_and_swap(&entry.word, seen.word, next.word);
+  }
+};
+
+/// A new entry is written at once, without a claim.
+struct NoPending : RealHooks {
+  static constexpr bool kClaimsArePending = false;
+};
+
+/// Nobody says how late the state of an evicted entry reached.
+struct NoHorizon : RealHooks {
+  static constexpr bool kHorizon = false;
+};
+
+/// What was written for nothing is taken off again, instead of put back.
+struct UndoBySubtraction : RealHooks {
+  static constexpr bool kUndoesExactly = false;
+};
+
+}  // namespace tidegate::torture

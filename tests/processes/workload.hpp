@@ -1,0 +1,96 @@
+// What the workers of the torture test do: few clients, and fewer slots.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "store/charge.hpp"
+#include "store/memory/store.hpp"
+
+namespace tidegate::torture {
+
+/// Slots for rings: seven clients of eight at once, where a ring has eight stamps.
+inline constexpr std::uint32_t kRingSlots = 8;
+inline constexpr std::uint64_t kRingClients = 7;
+inline constexpr std::uint64_t kBucketWords = 16;
+
+/// The smallest table there is has eight buckets. All clients are put into two of them.
+inline constexpr StoreGeometry kGeometry{
+    .capacity = 32, .log_slots = kBucketWords + kRingClients * (kRingSlots + 1)};
+inline constexpr std::uint64_t kBuckets = 8;
+
+struct Workload {
+  std::string_view name;
+  std::uint64_t clients = 24;      ///< 16 slots are for all of them
+  std::uint64_t step_us = 1;       ///< how far a decision moves the clock, on average
+  std::uint64_t whole_groups = 0;  ///< one decision in so many is on all counters; 0: none, 1: all
+  std::uint64_t max_cost = 1;
+  std::vector<Counter> counters = {};
+};
+
+inline Counter counter(Algorithm algorithm, std::uint64_t limit, std::uint64_t window_us,
+                       std::uint64_t burst = 0) {
+  Counter made;
+  WindowConfig config{.limit = limit, .window = std::chrono::microseconds(window_us)};
+  if (burst != 0) config.burst = burst;
+  made.window = make_window(algorithm, config);
+  if (algorithm == Algorithm::sliding_window) made.ring_slots = kRingSlots;
+  return made;
+}
+
+/// The n-th client. Its buckets are the first or the second, or one of them twice.
+inline Hash128 client_hash(std::uint64_t n) {
+  const std::uint64_t first = n % 2;
+  const std::uint64_t second = n / 2 % 2;
+  constexpr unsigned kShift = 32 - 3;  // 32 bits scaled to eight buckets
+  return {(n + 1) * 0x9e37'79b9'7f4a'7c15, first << (32 + kShift) | second << kShift | n << 4};
+}
+
+inline std::vector<Workload> workloads() {
+  using enum Algorithm;
+  std::vector<Workload> all{
+      {.name = "token_bucket", .counters = {counter(token_bucket, 33, 1'000, 2)}},
+      {.name = "costs", .max_cost = 3, .counters = {counter(token_bucket, 50, 1'000, 5)}},
+      {.name = "fixed_window", .step_us = 20, .counters = {counter(fixed_window, 2, 2'000)}},
+      {.name = "sliding_window_counter",
+       .step_us = 20,
+       .counters = {counter(sliding_window_counter, 2, 1'000)}},
+      // Smaller than the ring: the limit of a lower tier.
+      {.name = "sliding_window",
+       .clients = 10,
+       .step_us = 20,
+       .max_cost = 2,
+       .counters = {counter(sliding_window, 3, 1'000)}},
+      // Full from the beginning: most clients share.
+      {.name = "overflow", .clients = 40, .counters = {counter(token_bucket, 4, 1'000, 2)}},
+      {.name = "group",
+       .clients = 12,
+       .whole_groups = 2,
+       .counters = {counter(token_bucket, 50, 1'000, 2), counter(token_bucket, 25, 1'000, 3)}},
+      // One client asks for more than is there, everywhere at once.
+      {.name = "race",
+       .clients = 2,
+       .whole_groups = 2,
+       .counters = {counter(token_bucket, 200, 1'000, 8), counter(token_bucket, 250, 1'500, 8)}},
+      {.name = "mixed_group",
+       .clients = 10,
+       .step_us = 20,
+       .whole_groups = 2,
+       .counters = {counter(sliding_window, 3, 2'000), counter(fixed_window, 5, 4'000),
+                    counter(sliding_window_counter, 4, 3'000)}},
+  };
+  for (Workload& workload : all) {
+    std::uint32_t number = 0;
+    for (Counter& each : workload.counters) {
+      each.key = {(number + 1) * 0xd1b5'4a32'd192'ed03, 0};
+      each.place = static_cast<std::uint8_t>(number);
+      each.overflow_first = number * kMinOverflowPerWindow;
+      each.overflow_count = kMinOverflowPerWindow;
+      ++number;
+    }
+  }
+  return all;
+}
+
+}  // namespace tidegate::torture
