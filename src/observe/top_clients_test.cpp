@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <string>
 #include <thread>
@@ -113,8 +114,7 @@ TEST(TopClients, ShowsNoMixedNamesWhileThreadsWriteThem) {
       }
     });
   }
-  std::size_t seen = 0;
-  for (int i = 0; i < 200; ++i) {
+  for (std::size_t seen = 0; seen < 20'000;) {
     for (const auto& named : top.named()) {
       ++seen;
       const char letter = named.client.front();
@@ -124,9 +124,6 @@ TEST(TopClients, ShowsNoMixedNamesWhileThreadsWriteThem) {
     }
   }
   done = true;
-  writers.clear();
-  for (const auto& named : top.named()) seen += named.client.empty() ? 0 : 1;
-  EXPECT_GT(seen, 0U);
 }
 
 TEST(TopClients, SurviveJunk) {

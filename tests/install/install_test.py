@@ -11,7 +11,7 @@ import unittest
 
 ROOT = pathlib.Path(__file__).parents[2]
 CONSUMER = pathlib.Path(__file__).parent / "consumer"
-SERVER = pathlib.Path(__file__).parent / "server"
+EXAMPLE = ROOT / "examples/beast"
 OPTIONS = argparse.Namespace()
 
 
@@ -61,12 +61,12 @@ class Install(unittest.TestCase):
         self.assertEqual(run(program, self.config), "200\n200\n429\n")
 
     def test_a_server_on_beast_limits_its_clients(self):
-        program = self.build(SERVER) / "server"
-        server = subprocess.Popen([program, self.config], stdout=subprocess.PIPE, text=True,
+        program = self.build(EXAMPLE) / "hello"
+        server = subprocess.Popen([program, self.config, "0"], stdout=subprocess.PIPE, text=True,
                                   stdin=subprocess.DEVNULL)
         self.addCleanup(server.communicate)
         self.addCleanup(server.kill)
-        port = int(server.stdout.readline())
+        port = int(server.stdout.readline().rsplit(":", 1)[1])
 
         answers = []
         for _ in range(3):

@@ -1,0 +1,97 @@
+#include "adapters/posix/log_file.hpp"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
+#include <iterator>
+#include <string>
+
+namespace tidegate::posix {
+namespace {
+
+class LogFileTest : public testing::Test {
+ protected:
+  void TearDown() override {
+    std::remove(path_.c_str());
+    std::remove(rotated_.c_str());
+  }
+  static std::string content(const std::string& path) {
+    std::ifstream file(path);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+
+  std::string path_ = testing::TempDir() + "tidegate-log-" + std::to_string(::getpid());
+  std::string rotated_ = path_ + ".1";
+};
+
+TEST_F(LogFileTest, AppendsToWhatIsThere) {
+  std::ofstream(path_) << "before\n";
+  auto log = LogFile::open(path_);
+  ASSERT_TRUE(log) << log.error().message;
+  EXPECT_TRUE(log->write("one\n"));
+  EXPECT_TRUE(log->write("two\n"));
+  EXPECT_EQ(content(path_), "before\none\ntwo\n");
+}
+
+TEST_F(LogFileTest, IsReadableByTheGroupAndNobodyElse) {
+  ::umask(0);
+  ASSERT_TRUE(LogFile::open(path_));
+  struct stat status{};
+  ASSERT_EQ(::stat(path_.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 07777, 0640U);
+}
+
+TEST_F(LogFileTest, GoesOnInTheRenamedFileUntilItIsReopened) {
+  auto log = LogFile::open(path_);
+  ASSERT_TRUE(log);
+  log->write("one\n");
+  ASSERT_EQ(std::rename(path_.c_str(), rotated_.c_str()), 0);
+  log->write("two\n");
+  ASSERT_TRUE(log->reopen());
+  log->write("three\n");
+  EXPECT_EQ(content(rotated_), "one\ntwo\n");
+  EXPECT_EQ(content(path_), "three\n");
+}
+
+TEST_F(LogFileTest, KeepsTheOldFileIfItCannotBeReopened) {
+  auto log = LogFile::open(path_);
+  ASSERT_TRUE(log);
+  ASSERT_EQ(std::rename(path_.c_str(), rotated_.c_str()), 0);
+  ASSERT_EQ(::mkdir(path_.c_str(), 0700), 0);
+  const auto reopened = log->reopen();
+  ASSERT_FALSE(reopened);
+  EXPECT_NE(reopened.error().message.find(path_), std::string::npos);
+  EXPECT_TRUE(log->write("still\n"));
+  EXPECT_EQ(content(rotated_), "still\n");
+  ::rmdir(path_.c_str());
+}
+
+TEST_F(LogFileTest, SaysWhatCannotBeOpened) {
+  const auto log = LogFile::open("/nowhere/at/all.log");
+  ASSERT_FALSE(log);
+  EXPECT_EQ(log.error().message,
+            "the log /nowhere/at/all.log cannot be opened: No such file or directory");
+}
+
+TEST_F(LogFileTest, LosesALineOnAFullDiskAndGoesOn) {
+  auto log = LogFile::open("/dev/full");
+  ASSERT_TRUE(log);
+  EXPECT_FALSE(log->write("line\n"));
+}
+
+TEST_F(LogFileTest, LosesALineWithoutAReaderAndGoesOn) {
+  ASSERT_EQ(::mkfifo(path_.c_str(), 0600), 0);
+  const int reader = ::open(path_.c_str(), O_RDONLY | O_NONBLOCK);
+  ASSERT_GE(reader, 0);
+  auto log = LogFile::open(path_);
+  ASSERT_TRUE(log);
+  ::close(reader);
+  EXPECT_FALSE(log->write("line\n")) << "and SIGPIPE has not ended the test";
+}
+
+}  // namespace
+}  // namespace tidegate::posix

@@ -1,0 +1,47 @@
+// Segments of a name of their own for tests, removed afterwards.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <functional>
+#include <string>
+
+#include "adapters/posix/segment.hpp"
+#include "adapters/posix/segment_file.hpp"
+
+namespace tidegate::posix {
+
+class SegmentFixture : public testing::Test {
+ protected:
+  SegmentFixture() {
+    config_.name_space =
+        std::string("test-") + testing::UnitTest::GetInstance()->current_test_info()->name();
+    config_.memory.segment = "t" + std::to_string(::getpid());
+    config_.memory.capacity = 1'000;
+    config_.memory.log_slots = 1'000;
+  }
+  void TearDown() override { ::unlink(path().c_str()); }
+
+  [[nodiscard]] std::string name() const { return segment_name(config_); }
+  [[nodiscard]] std::string path() const { return segment_path(name()); }
+  [[nodiscard]] bool exists() const { return ::access(path().c_str(), F_OK) == 0; }
+
+  /// Runs `work` in a child process and returns its pid.
+  static pid_t in_child(const std::function<int()>& work) {
+    const pid_t child = ::fork();
+    if (child == 0) ::_exit(work());
+    return child;
+  }
+  /// Waits for a child and returns its exit code, or minus the signal that ended it.
+  static int result_of(pid_t child) {
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+  }
+
+  RateLimitConfig config_;
+};
+
+}  // namespace tidegate::posix
