@@ -17,6 +17,21 @@ HERE = Path(__file__).parent
 LARGE = False
 MEMORY_MB = 3_500
 
+# One pair of buckets, two clients x and y; see table.pml.
+REAL = ["SLOTS=2 TIME=3 REQUESTS=2 OVERFLOW=0 XS=2 YS=0",
+        "SLOTS=2 TIME=3 REQUESTS=1 OVERFLOW=0 XS=2 YS=1 OCCUPIED",
+        "SLOTS=1 TIME=3 REQUESTS=1 OVERFLOW=1 XS=2 YS=1"]
+REAL_LARGE = ["SLOTS=2 TIME=3 REQUESTS=2 OVERFLOW=0 XS=2 YS=1"]
+CYCLES = ["SLOTS=2 TIME=2 REQUESTS=1 OVERFLOW=0 XS=2 YS=1",
+          "SLOTS=1 TIME=2 REQUESTS=1 OVERFLOW=1 XS=2 YS=1"]
+CYCLES_LARGE = ["SLOTS=2 TIME=2 REQUESTS=1 OVERFLOW=0 XS=3 YS=0"]
+BROKEN = ["SLOTS=2 TIME=3 REQUESTS=2 OVERFLOW=0 XS=2 YS=1 OCCUPIED NO_PENDING",
+          "SLOTS=2 TIME=3 REQUESTS=2 OVERFLOW=0 XS=2 YS=1 NO_RESCAN",
+          "SLOTS=2 TIME=3 REQUESTS=2 OVERFLOW=0 XS=2 YS=1 NO_HORIZON",
+          "SLOTS=2 TIME=3 REQUESTS=2 OVERFLOW=0 XS=2 YS=1 HORIZON_EARLY",
+          "SLOTS=1 TIME=3 REQUESTS=2 OVERFLOW=1 XS=2 YS=1 OVERFLOW_IGNORED",
+          "SLOTS=1 TIME=3 REQUESTS=2 OVERFLOW=1 XS=2 YS=1 OVERFLOW_NO_RESCAN"]
+
 
 def explore(model: str, names: str, cycles: bool = False) -> str:
     """What the checker says. `names` are definitions, without their -D."""
@@ -64,3 +79,11 @@ class Model(unittest.TestCase):
         self.holds("group", "TIME=2 REQUESTS=2")
         self.holds("group", "TIME=2 REQUESTS=2", cycles=True)
         self.is_caught("group", "TIME=2 REQUESTS=2 UNDO_BY_SUBTRACTION")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--large", action="store_true", help="bounds that take tens of minutes")
+    arguments, rest = parser.parse_known_args()
+    LARGE = arguments.large
+    unittest.main(argv=[sys.argv[0], *rest])

@@ -311,7 +311,12 @@ overflow: /* no room */
      d_step { seen_tag = slot[i].tag; seen_word = slot[i].word; looked[id] = slot[i].nonce };
      if
      :: seen_tag == tag -> goto take_back
-     :: seen_tag == tag + 1 -> swap(i, seen_tag, seen_word, looked[id], 0, 0, 0, yes)
+     :: seen_tag == tag + 1 ->
+        swap(i, seen_tag, seen_word, looked[id], 0, 0, 0, yes);
+        if
+        :: yes -> i++
+        :: else
+        fi
      :: else -> d_step { i++; seen_tag = 0; seen_word = 0; looked[id] = 0 }
      fi
   :: else -> break
