@@ -111,7 +111,9 @@ class SlotTable {
       Entry seen = load(slot);
       for (; seen.tag == (tag | kPending); seen = load(slot)) {
         Hooks::step();
-        Hooks::swap(slot, seen, {});
+        // Once is enough: who claims from now on meets what was written before. To insist would let
+        // two processes keep each other busy for ever.
+        if (Hooks::swap(slot, seen, {})) return false;
       }
       return seen.tag == tag;
     });
