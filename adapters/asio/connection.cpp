@@ -43,7 +43,8 @@ constexpr auto kStreamPause = std::chrono::milliseconds(200);
 
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable_t<Executor>{});
 
-/// A body nobody reads: the demo has no use for one.
+/// A body nobody reads: the demo has no use for one. What is longer than kMaxBodyBytes is an error
+/// while it comes, not before the request has had its decision.
 struct DiscardedBody {
   struct value_type {};
   class reader {
@@ -53,10 +54,16 @@ struct DiscardedBody {
     void init(const boost::optional<std::uint64_t>&, error_code& error) { error = {}; }
     template <class Buffers>
     std::size_t put(const Buffers& buffers, error_code& error) {
+      const std::size_t bytes = asio::buffer_size(buffers);
+      total_ += bytes;
       error = {};
-      return asio::buffer_size(buffers);
+      if (total_ > kMaxBodyBytes) error = http::error::body_limit;
+      return bytes;
     }
     void finish(error_code& error) { error = {}; }
+
+   private:
+    std::uint64_t total_ = 0;
   };
 };
 
@@ -246,7 +253,7 @@ class Connection final : public Expiring {
     parser_.emplace(std::piecewise_construct, std::make_tuple(),
                     std::make_tuple(std::pmr::polymorphic_allocator<char>(&arena_)));
     parser_->header_limit(kMaxHeadBytes);
-    parser_->body_limit(kMaxBodyBytes);
+    parser_->body_limit(boost::none);  // DiscardedBody has one
     error_code error;
     const std::size_t used = parser_->put(asio::buffer(text), error);
     if (error) return refusal_of(error);
@@ -318,6 +325,7 @@ class Connection final : public Expiring {
 
   /// Reads the body and forgets it.
   asio::awaitable<Body, Executor> read_body() {
+    if (parser_->content_length().value_or(0) > kMaxBodyBytes) co_return Body::too_large;
     wait_for(WaitsFor::body, state_.limits.body);
     while (!parser_->is_done()) {
       if (buffer_.size() > 0) {
