@@ -64,7 +64,10 @@ class StoreCore {
         if (found[i] == nullptr) found[i] = Table::find_in(*keys[i].place.other(), keys[i].tag);
       }
       for (std::size_t i = 0; i < count; ++i) {
-        verdicts[i] = decide(keys[i], charges[i], now, found[i]);
+        // An earlier charge of the batch may have inserted the key.
+        Entry* const entry =
+            found[i] != nullptr ? found[i] : table_of(keys[i]).find(keys[i].tag, keys[i].place);
+        verdicts[i] = decide(keys[i], charges[i], now, entry);
       }
       charges = charges.subspan(count);
       verdicts += count;
