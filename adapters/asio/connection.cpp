@@ -15,9 +15,9 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http/parser.hpp>
 
 #include "adapters/asio/forward_auth.hpp"
+#include "adapters/asio/http_parser.hpp"
 #include "adapters/asio/strict.hpp"
 #include "tidegate/beast.hpp"
 
@@ -29,7 +29,6 @@ namespace http = boost::beast::http;
 using boost::system::error_code;
 
 constexpr std::size_t kMaxHeadBytes = std::size_t{16} << 10;
-constexpr std::uint64_t kMaxBodyBytes = std::uint64_t{1} << 20;
 /// Room for a usual request; the buffer grows to kMaxHeadBytes where one needs it.
 constexpr std::size_t kBufferBytes = std::size_t{4} << 10;
 constexpr std::size_t kArenaBytes = std::size_t{2} << 10;
@@ -42,64 +41,6 @@ constexpr auto kLinger = std::chrono::seconds(2);
 constexpr auto kStreamPause = std::chrono::milliseconds(200);
 
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable_t<Executor>{});
-
-/// A body nobody reads: the demo has no use for one. What is longer than kMaxBodyBytes is an error
-/// while it comes, not before the request has had its decision.
-struct DiscardedBody {
-  struct value_type {};
-  class reader {
-   public:
-    template <bool isRequest, class Fields>
-    reader(http::header<isRequest, Fields>&, value_type&) {}
-    void init(const boost::optional<std::uint64_t>&, error_code& error) { error = {}; }
-    template <class Buffers>
-    std::size_t put(const Buffers& buffers, error_code& error) {
-      const std::size_t bytes = asio::buffer_size(buffers);
-      total_ += bytes;
-      error = {};
-      if (total_ > kMaxBodyBytes) error = http::error::body_limit;
-      return bytes;
-    }
-    void finish(error_code& error) { error = {}; }
-
-   private:
-    std::uint64_t total_ = 0;
-  };
-};
-
-using Parser = http::request_parser<DiscardedBody, std::pmr::polymorphic_allocator<char>>;
-
-/// The lines that say where a request ends, gathered in one pass.
-Framing framing_of(const Parser::value_type& request) {
-  Framing framing{.version = request.version(), .method = request.method_string()};
-  for (const auto& line : request) {
-    switch (line.name()) {
-      case http::field::host:
-        ++framing.hosts;
-        break;
-      case http::field::content_length:
-        ++framing.content_lengths;
-        framing.content_length = line.value();
-        break;
-      case http::field::transfer_encoding:
-        ++framing.transfer_encodings;
-        framing.transfer_encoding = line.value();
-        break;
-      case http::field::expect:
-        framing.expect = line.value();
-        break;
-      default:
-        break;
-    }
-  }
-  return framing;
-}
-
-Refusal refusal_of(const error_code& error) {
-  if (error == http::error::bad_version) return {505, "only HTTP/1.0 and HTTP/1.1 are understood"};
-  if (error == http::error::bad_target) return {400, "the request target has forbidden characters"};
-  return {400, "this is no HTTP request"};
-}
 
 class Connection final : public Expiring {
  public:
