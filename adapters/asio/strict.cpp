@@ -38,8 +38,9 @@ std::optional<Refusal> refuse_framing(const Framing& framing) {
     return Refusal{400, "there must be exactly one Host"};
   }
   if (framing.content_lengths > 1) return Refusal{400, "Content-Length is repeated"};
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
   if (framing.content_lengths == 1 &&
-      !std::ranges::all_of(framing.content_length, [](char c) { return c >= '0' && c <= '9'; })) {
+      (framing.content_length.empty() || !std::ranges::all_of(framing.content_length, is_digit))) {
     return Refusal{400, "Content-Length is not a number"};
   }
   if (framing.transfer_encodings > 0) {

@@ -49,7 +49,7 @@ class Supervisor {
     supervision_.on_started();
     for (;;) {
       const int signal = ::sigtimedwait(&signals_, nullptr, &kTurn);
-      if (signal == SIGTERM || signal == SIGINT) return stop(0);
+      if (signal == SIGTERM || signal == SIGINT || told_to_stop()) return stop(0);
       if (signal == SIGUSR1) {
         supervision_.on_reopen_log();
         tell_workers(SIGUSR1);
@@ -67,6 +67,13 @@ class Supervisor {
       ::sigaddset(&signals_, signal);
     }
     ::sigprocmask(SIG_BLOCK, &signals_, nullptr);
+  }
+
+  /// Ctrl-C goes to the workers too: one that has ended by it already is not to be replaced.
+  static bool told_to_stop() {
+    sigset_t pending{};
+    ::sigpending(&pending);
+    return ::sigismember(&pending, SIGTERM) == 1 || ::sigismember(&pending, SIGINT) == 1;
   }
 
   bool start_worker() {

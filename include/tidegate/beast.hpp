@@ -88,9 +88,14 @@ class RateLimitMiddleware {
       response.set(name, value);
       any = true;
     });
-    if (any && response.count(http::field::access_control_allow_origin) != 0) {
-      response.insert(http::field::access_control_expose_headers, exposed_field_names(options_));
+    if (!any || response.count(http::field::access_control_allow_origin) == 0) return;
+    // Beside what the application exposes itself, and once.
+    const std::string_view exposed = exposed_field_names(options_);
+    const auto lines = response.equal_range(http::field::access_control_expose_headers);
+    for (auto line = lines.first; line != lines.second; ++line) {
+      if (std::string_view(line->value()) == exposed) return;
     }
+    response.insert(http::field::access_control_expose_headers, exposed);
   }
 
   /// The same for a server that writes its responses itself: each field is handed to `sink`.
