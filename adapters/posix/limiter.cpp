@@ -108,7 +108,17 @@ std::expected<std::unique_ptr<Limiter>, Error> Limiter::open(const LoadedConfig&
 }
 
 void Limiter::decide(const Request& request, Decision& out) noexcept {
-  impl_->open.engine->decide(request, impl_->open.segment.now_us(), out);
+  try {
+    impl_->open.engine->decide(request, impl_->open.segment.now_us(), out);
+  } catch (const std::exception&) {
+    // No memory for a decision: an outage of the limiter, which the failure mode answers.
+    const bool open = impl_->config.failure_mode == FailureMode::fail_open;
+    out.outcome = open ? Outcome::failed_open : Outcome::failed_closed;
+    out.denial = open ? Denial::none : Denial::rate_limiter_unavailable;
+    out.windows.clear();
+    out.tightest = 0;
+    out.retry_after_us.reset();
+  }
   try {
     impl_->observe(request, out);
   } catch (const std::exception&) {

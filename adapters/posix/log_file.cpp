@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -41,6 +42,13 @@ class WithoutSigpipe {
   bool was_pending_ = false;
 };
 
+/// Whether a line finds room now. Standard error is shared with whoever started the program, so it
+/// cannot be made not blocking: a pipe that nobody empties would stop every request.
+bool takes_a_line(int file) {
+  pollfd asked{.fd = file, .events = POLLOUT, .revents = 0};
+  return ::poll(&asked, 1, 0) == 1;
+}
+
 }  // namespace
 
 std::expected<LogFile, Error> LogFile::open(const std::string& name) {
@@ -65,6 +73,7 @@ std::expected<void, Error> LogFile::reopen() {
 bool LogFile::write(std::string_view line) {
   const WithoutSigpipe guard;
   const int file = file_.valid() ? file_.get() : STDERR_FILENO;
+  if (!file_.valid() && !takes_a_line(file)) return false;
   ssize_t written = 0;
   do {
     written = ::write(file, line.data(), line.size());

@@ -93,5 +93,23 @@ TEST_F(LogFileTest, LosesALineWithoutAReaderAndGoesOn) {
   EXPECT_FALSE(log->write("line\n")) << "and SIGPIPE has not ended the test";
 }
 
+TEST_F(LogFileTest, LosesALineThatStandardErrorHasNoRoomForAndGoesOn) {
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_NONBLOCK), 0);
+  while (::write(ends[1], path_.data(), 1) == 1) {
+  }
+  ASSERT_EQ(::fcntl(ends[1], F_SETFL, 0), 0);
+  auto log = LogFile::open("stderr");
+  ASSERT_TRUE(log);
+
+  const int before = ::dup(STDERR_FILENO);
+  ::dup2(ends[1], STDERR_FILENO);
+  const bool written = log->write("line\n");  // would wait for ever, if it waited
+  ::dup2(before, STDERR_FILENO);
+
+  EXPECT_FALSE(written);
+  for (const int file : {before, ends[0], ends[1]}) ::close(file);
+}
+
 }  // namespace
 }  // namespace tidegate::posix

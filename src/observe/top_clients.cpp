@@ -13,12 +13,11 @@ constexpr std::uint64_t kWriting = std::uint64_t{1} << 63;
 constexpr Micros kWritingLife_us = 2'000'000;
 
 /// Never 0, and without kWriting. The hash need only be the same in all processes that run the same
-/// program; where it is not, a client is noted twice and shown twice with the same true value.
-std::uint64_t key_of(const Decision& decision) {
+/// program; where it is not, the others' names are not shown.
+std::uint64_t key_of(std::string_view client, std::string_view endpoint, std::string_view tier) {
   const std::hash<std::string_view> hash;
-  const std::uint64_t mixed = hash(decision.client.client_id) ^
-                              hash(decision.endpoint) * 0x9e37'79b9'7f4a'7c15 ^
-                              hash(decision.client.tier) * 0xc2b2'ae3d'27d4'eb4f;
+  const std::uint64_t mixed =
+      hash(client) ^ hash(endpoint) * 0x9e37'79b9'7f4a'7c15 ^ hash(tier) * 0xc2b2'ae3d'27d4'eb4f;
   return (mixed & ~kWriting) | 1;
 }
 
@@ -32,7 +31,8 @@ TopClients::TopClients(std::span<std::byte> memory)
              memory.size() / sizeof(SharedName) / kSet * kSet) {}
 
 void TopClients::note(const Decision& decision) {
-  const std::uint64_t key = key_of(decision);
+  const std::uint64_t key =
+      key_of(decision.client.client_id, decision.endpoint, decision.client.tier);
   const auto set = names_.subspan((key >> 8) % (names_.size() / kSet) * kSet, kSet);
   SharedName* least = nullptr;
   std::uint64_t least_weight = 0;
@@ -112,6 +112,11 @@ std::vector<TopClients::Named> TopClients::named() const {
     const std::size_t tier = lengths >> 22;
     if (client + endpoint + tier > kTextBytes) continue;
     const std::string_view all(text.data(), text.size());
+    // Whoever was taken for dead may only have been stopped, and have written over his successor.
+    if (key_of(all.substr(0, client), all.substr(client, endpoint),
+               all.substr(client + endpoint, tier)) != key) {
+      continue;
+    }
     found.push_back({.client = std::string(all.substr(0, client)),
                      .endpoint = std::string(all.substr(client, endpoint)),
                      .tier = std::string(all.substr(client + endpoint, tier)),

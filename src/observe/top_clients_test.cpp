@@ -136,5 +136,16 @@ TEST(TopClients, SurviveJunk) {
   }
 }
 
+TEST(TopClients, ShowNoNameThatSomebodyThoughtDeadHasWrittenOver) {
+  Memory memory;
+  TopClients top(memory.bytes);
+  top.note(a_decision("ip:1.1.1.1", Outcome::allowed));
+  top.note(a_decision("ip:2.2.2.2", Outcome::allowed));
+  const std::size_t place = top.named().front().place;
+  auto* const shared = reinterpret_cast<TopClients::SharedName*>(memory.bytes.data());
+  shared[place].text[0].store(0x3939'3939'3939'3939);
+  ASSERT_EQ(names(top).size(), 1U);
+}
+
 }  // namespace
 }  // namespace tidegate
