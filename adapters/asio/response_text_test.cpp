@@ -53,7 +53,8 @@ TEST(ResponseText, StreamsInChunksOrToTheEndOfTheConnection) {
 }
 
 TEST(ResponseText, KnowsTheStatusesTheServerAnswers) {
-  for (const unsigned status : {200, 201, 400, 403, 404, 405, 408, 413, 417, 429, 431, 503, 505}) {
+  for (const unsigned status :
+       {200U, 201U, 400U, 403U, 404U, 405U, 408U, 413U, 417U, 429U, 431U, 503U, 505U}) {
     const std::string line = "HTTP/1.1 " + std::to_string(status) + " ";
     EXPECT_TRUE(text_of({.status = status}, {.date = kDate}).starts_with(line)) << status;
   }
