@@ -39,7 +39,8 @@ TEST(ForwardAuth, TakesItsOwnMethodWhereNoneIsNamed) {
 }
 
 TEST(ForwardAuth, ReadsTwoTargetsThatDiffer) {
-  const auto asked = read_asked(Lines{{"X-Forwarded-Uri", "/a"}, {"X-Original-URI", "/b"}}, "GET");
+  const Lines lines{{"X-Forwarded-Uri", "/a"}, {"X-Original-URI", "/b"}};
+  const auto asked = read_asked(lines, "GET");
   ASSERT_TRUE(asked);
   EXPECT_EQ(asked->target, "/a");
   EXPECT_EQ(asked->other_target, "/b");
@@ -51,7 +52,8 @@ TEST(ForwardAuth, ReadsTwoTargetsThatAreTheSameAsOne) {
 }
 
 TEST(ForwardAuth, LeavesOutNoLineThatAClientMayHaveAdded) {
-  const auto asked = read_asked(Lines{{"X-Forwarded-Uri", "/a"}, {"X-Forwarded-Uri", "/b"}}, "GET");
+  const Lines lines{{"X-Forwarded-Uri", "/a"}, {"X-Forwarded-Uri", "/b"}};
+  const auto asked = read_asked(lines, "GET");
   ASSERT_TRUE(asked);
   EXPECT_EQ(asked->other_target, "/b");
   EXPECT_FALSE(read_asked(
