@@ -19,6 +19,8 @@ inline constexpr std::uint64_t kMaxBodyBytes = std::uint64_t{1} << 20;
 
 /// A body nobody reads: the demo has no use for one. What is longer than kMaxBodyBytes is an error
 /// while it comes, not before the request has had its decision.
+// NOLINTBEGIN(readability-identifier-naming,readability-convert-member-functions-to-static): Beast
+// says what a body is made of.
 struct DiscardedBody {
   struct value_type {};
   class reader {
@@ -42,6 +44,7 @@ struct DiscardedBody {
     std::uint64_t total_ = 0;
   };
 };
+// NOLINTEND(readability-identifier-naming,readability-convert-member-functions-to-static)
 
 using Parser =
     boost::beast::http::request_parser<DiscardedBody, std::pmr::polymorphic_allocator<char>>;

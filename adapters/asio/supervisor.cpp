@@ -32,7 +32,7 @@ constexpr timespec kTurn{.tv_sec = 0, .tv_nsec = 500'000'000};
 std::string how_it_ended(int status) {
   if (WIFSIGNALED(status)) {
     return fmt::format("was killed by signal {} ({})", WTERMSIG(status),
-                       ::strsignal(WTERMSIG(status)));
+                       ::sigdescr_np(WTERMSIG(status)));
   }
   return fmt::format("ended with exit code {}", WEXITSTATUS(status));
 }
@@ -66,7 +66,7 @@ class Supervisor {
       ::signal(signal, SIG_DFL);
       ::sigaddset(&signals_, signal);
     }
-    ::sigprocmask(SIG_BLOCK, &signals_, nullptr);
+    ::pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
   }
 
   /// Ctrl-C goes to the workers too: one that has ended by it already is not to be replaced.
@@ -88,7 +88,7 @@ class Supervisor {
     if (child == 0) {
       ::prctl(PR_SET_PDEATHSIG, SIGTERM);
       if (::getppid() != parent) std::_Exit(1);  // it died before the line above
-      std::exit(supervision_.work());
+      std::exit(supervision_.work());  // NOLINT(concurrency-mt-unsafe): there is one thread
     }
     workers_.push_back(child);
     return true;

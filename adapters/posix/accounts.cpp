@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <charconv>
+#include <utility>
 #include <vector>
 
 namespace tidegate::posix {
@@ -20,7 +21,7 @@ Result look_up(Find find, Use use, Result otherwise) {
   while (find(&record, buffer.data(), buffer.size(), &found) == ERANGE) {
     buffer.resize(buffer.size() * 2);
   }
-  return found == nullptr ? otherwise : use(record);
+  return found == nullptr ? std::move(otherwise) : use(record);
 }
 
 }  // namespace

@@ -15,6 +15,7 @@ std::atomic<std::size_t> allocations = 0;
 thread_local bool exhausted = false;
 }  // namespace
 
+// NOLINTBEGIN(cppcoreguidelines-no-malloc): this is where memory comes from.
 // Not inlined: the compiler would see malloc on one side of a pair and operator delete on the
 // other, and warn.
 [[gnu::noinline]] void* operator new(std::size_t size) {

@@ -53,8 +53,8 @@ std::uint64_t random_number() {
 }  // namespace
 
 struct Limiter::Impl {
-  Impl(const RateLimitConfig& its_config, posix::OpenEngine opened, posix::LogFile its_log)
-      : config(its_config),
+  Impl(RateLimitConfig its_config, posix::OpenEngine opened, posix::LogFile its_log)
+      : config(std::move(its_config)),
         open(std::move(opened)),
         counters(open.segment.counters_memory().first(kCountersBytes)),
         top(open.segment.counters_memory().subspan(kCountersBytes)),
@@ -121,7 +121,7 @@ void Limiter::decide(const Request& request, Decision& out) noexcept {
   }
   try {
     impl_->observe(request, out);
-  } catch (const std::exception&) {
+  } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch)
     // No memory for a log line: the decision stands, the line is lost.
   }
 }
@@ -180,6 +180,7 @@ void Limiter::after_fork() {
 
 const RateLimitConfig& Limiter::config() const { return impl_->config; }
 RenderOptions Limiter::render_options() const { return RenderOptions::from(impl_->config); }
+// Of the limiter, because a clock belongs to it. NOLINTNEXTLINE(*-member-functions-to-static)
 std::uint64_t Limiter::wall_us() const { return coarse_wall_us(); }
 
 StoreStats Limiter::Impl::stats() {

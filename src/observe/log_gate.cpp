@@ -12,7 +12,7 @@ std::optional<std::uint64_t> LogGate::pass(const Decision& decision) {
   const std::uint64_t tag = (client.low ^ rule.high ^ window.window_us) | 1;
   auto& set = sets_[(client.high ^ rule.low) % kSets];
 
-  const auto found = std::ranges::find(set, tag, &Slot::tag);
+  auto* const found = std::ranges::find(set, tag, &Slot::tag);
   Slot& slot = found != set.end() ? *found : *std::ranges::min_element(set, {}, &Slot::until_us);
   if (slot.tag != tag) slot = {.tag = tag};
   if (decision.time_us < slot.until_us) {

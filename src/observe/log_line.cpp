@@ -18,11 +18,12 @@ constexpr std::size_t kMaxMessageBytes = 2048;
 
 /// RFC 3339 in UTC, with milliseconds.
 void append_timestamp(Micros wall_us, std::string& out) {
-  using namespace std::chrono;
-  const sys_time<milliseconds> time{duration_cast<milliseconds>(microseconds(wall_us))};
-  const auto day = floor<days>(time);
-  const year_month_day date{day};
-  const hh_mm_ss clock{time - day};
+  using std::chrono::days, std::chrono::milliseconds;
+  const std::chrono::sys_time<milliseconds> time{
+      std::chrono::duration_cast<milliseconds>(std::chrono::microseconds(wall_us))};
+  const auto day = std::chrono::floor<days>(time);
+  const std::chrono::year_month_day date{day};
+  const std::chrono::hh_mm_ss clock{time - day};
   fmt::format_to(std::back_inserter(out), "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
                  static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
                  static_cast<unsigned>(date.day()), clock.hours().count(), clock.minutes().count(),

@@ -57,8 +57,8 @@ class TopClients {
   };
 
  private:
-  void take_place(SharedName& name, std::uint64_t seen, std::uint64_t key,
-                  const Decision& decision);
+  static void take_place(SharedName& name, std::uint64_t seen, std::uint64_t key,
+                         const Decision& decision);
 
   std::span<SharedName> names_;
 };

@@ -99,7 +99,7 @@ TEST(TopClients, TakesThePlaceOfWhoDiedWriting) {
 
 TEST(TopClients, ShowsNoMixedNamesWhileThreadsWriteThem) {
   Memory memory;
-  TopClients top(memory.bytes);
+  const TopClients top(memory.bytes);
   std::atomic<bool> done = false;
   std::vector<std::jthread> writers;
   for (int t = 0; t < 2; ++t) {

@@ -125,7 +125,7 @@ std::uint64_t run_processes(Arena& arena, const Workload& workload, std::uint64_
       --running;
     } else {
       fmt::print(stderr, "torture: a worker ended with status {}\n", status);
-      std::exit(2);
+      std::exit(2);  // NOLINT(concurrency-mt-unsafe): this process has one thread
     }
   }
   return deaths;
@@ -184,7 +184,7 @@ const auto* named(const Named& all, std::string_view name) {
   fmt::print(stderr, "torture: there is no '{}', but", name);
   for (const auto& each : all) fmt::print(stderr, " {}", each.name);
   fmt::print(stderr, "\n");
-  std::exit(2);
+  std::exit(2);  // NOLINT(concurrency-mt-unsafe): as above
 }
 
 int main(std::span<char*> arguments) {

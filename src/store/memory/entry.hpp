@@ -36,9 +36,21 @@ inline constexpr std::uint64_t kPending = 1;
 /// One locked instruction, and so a full barrier. (std::atomic of 16 bytes would call libatomic
 /// here, which may take a lock that only one process sees.)
 inline bool compare_and_swap(Entry& entry, const Entry& seen, const Entry& next) {
+#ifdef __SANITIZE_THREAD__
+  // ThreadSanitizer would put such a lock in the place of the builtin.
+  bool swapped = false;
+  std::uint64_t tag = seen.tag;
+  std::uint64_t word = seen.word;
+  asm volatile("lock cmpxchg16b %1"
+               : "=@ccz"(swapped), "+m"(entry), "+a"(tag), "+d"(word)
+               : "b"(next.tag), "c"(next.word)
+               : "memory");
+  return swapped;
+#else
   __extension__ using Wide = unsigned __int128;
   const auto wide = [](const Entry& e) { return Wide{e.word} << 64 | e.tag; };
   return __sync_bool_compare_and_swap(reinterpret_cast<Wide*>(&entry), wide(seen), wide(next));
+#endif
 }
 
 inline constexpr std::size_t kBucketSlots = 8;

@@ -136,7 +136,7 @@ class SlotTable {
   Insertion insert(std::uint64_t tag, const Place& place, Ticks now, ClaimNumbers& numbers,
                    Word&& word) {
     for (;;) {
-      Survey survey = look(tag, place, now);
+      const Survey survey = look(tag, place, now);
       if (survey.confirmed != nullptr) return {Result::exists, survey.confirmed};
       if constexpr (!Hooks::kClaimsArePending) {
         if (survey.free == nullptr) return {Result::full, nullptr};

@@ -6,8 +6,6 @@
 // it is still exactly as written, and all begins again.
 #pragma once
 
-#include "store/memory/store_core.hpp"
-
 namespace tidegate {
 
 template <class Hooks>

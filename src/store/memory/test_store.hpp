@@ -28,7 +28,7 @@ struct TestStore {
     std::chrono::microseconds window = std::chrono::seconds(1);
   };
 
-  explicit TestStore(std::vector<Rule> rules,
+  explicit TestStore(const std::vector<Rule>& rules,
                      StoreGeometry its_geometry = {.capacity = 1'000, .log_slots = 10'000})
       : geometry(its_geometry),
         memory(static_cast<std::byte*>(
@@ -72,17 +72,20 @@ struct TestStore {
                               std::size_t counter = 0) const {
     return {&counters[counter], hash(client), cost};
   }
-  Verdict decide(std::uint64_t client, Ticks now, std::uint64_t cost = 1, std::size_t counter = 0) {
+  [[nodiscard]] Verdict decide(std::uint64_t client, Ticks now, std::uint64_t cost = 1,
+                               std::size_t counter = 0) const {
     const Charge one = charge(client, cost, counter);
     Verdict verdict;
     store->apply({&one, 1}, now, {&verdict, 1});
     return verdict;
   }
-  bool admits(std::uint64_t client, Ticks now, std::uint64_t cost = 1, std::size_t counter = 0) {
+  bool admits(std::uint64_t client, Ticks now, std::uint64_t cost = 1,
+              std::size_t counter = 0) const {
     return decide(client, now, cost, counter).admitted;
   }
   /// All counters as one group.
-  std::vector<Verdict> decide_group(std::uint64_t client, Ticks now, std::uint64_t cost = 1) {
+  [[nodiscard]] std::vector<Verdict> decide_group(std::uint64_t client, Ticks now,
+                                                  std::uint64_t cost = 1) const {
     std::vector<Charge> charges;
     for (std::size_t i = 0; i < counters.size(); ++i) charges.push_back(charge(client, cost, i));
     std::vector<Verdict> verdicts(charges.size());
