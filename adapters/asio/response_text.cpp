@@ -1,5 +1,6 @@
 #include "adapters/asio/response_text.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstdint>
@@ -76,10 +77,18 @@ void append_response(const Answer& answer, const Envelope& envelope, std::string
 }
 
 void append_field(std::string_view name, std::string_view value, std::string& out) {
-  out += name;
-  out += ": ";
-  out += value;
-  out += "\r\n";
+  // Once for each of several fields of each response: the string grows in one step.
+  const std::size_t before = out.size();
+  const std::size_t after = before + name.size() + value.size() + 4;
+  out.resize_and_overwrite(after, [&](char* text, std::size_t) {
+    char* at = std::copy(name.begin(), name.end(), text + before);
+    *at++ = ':';
+    *at++ = ' ';
+    at = std::copy(value.begin(), value.end(), at);
+    *at++ = '\r';
+    *at = '\n';
+    return after;
+  });
 }
 
 void append_chunk(std::string_view piece, std::string& out) {

@@ -8,6 +8,8 @@
 namespace tidegate {
 namespace {
 
+constexpr std::string_view kAnonymous = "anonymous";
+
 bool has_header(const Request& request, std::string_view name) {
   bool found = false;
   if (request.headers != nullptr) {
@@ -109,7 +111,9 @@ void Engine::plan(const Request& request, Decision& out, Plan& plan) const {
   out.cost = request.cost.value_or(1);
 
   const std::optional<IpAddress> address = identifier_.identify(request, out.client);
-  if (!policy_->known_tier(out.client.tier)) out.client.tier = "anonymous";
+  if (out.client.tier != kAnonymous && !policy_->known_tier(out.client.tier)) {
+    out.client.tier = kAnonymous;
+  }
 
   const Readings readings(request);
   const std::span paths{readings.paths.data(), readings.size};

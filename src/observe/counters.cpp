@@ -64,6 +64,17 @@ Counters::Counters(std::span<std::byte> memory)
             (memory.size() - kHeaderBytes) / sizeof(SharedRow)) {}
 
 Counters::SharedRow& Counters::row_of(std::string_view endpoint, std::string_view tier) {
+  SharedRow* const last = last_.load(std::memory_order_acquire);
+  if (last != nullptr && last->endpoint.read() == endpoint && last->tier.read() == tier) {
+    return *last;
+  }
+  SharedRow& row = find_row(endpoint, tier);
+  // That of "other" has no labels of its own to be known by.
+  if (&row != &rows_.front()) last_.store(&row, std::memory_order_release);
+  return row;
+}
+
+Counters::SharedRow& Counters::find_row(std::string_view endpoint, std::string_view tier) {
   if (endpoint.size() > kMaxLabelBytes || tier.size() > kMaxLabelBytes) return rows_.front();
   const std::size_t places = rows_.size() - 1;
   std::size_t at = start_of(endpoint, tier) % std::max<std::size_t>(places, 1);

@@ -84,7 +84,10 @@ class Counters {
 
  private:
   SharedRow& row_of(std::string_view endpoint, std::string_view tier);
+  SharedRow& find_row(std::string_view endpoint, std::string_view tier);
 
+  /// The row of the last decision: most are of one rule and tier.
+  std::atomic<SharedRow*> last_ = nullptr;
   std::span<SharedWarning> warnings_;
   std::span<SharedRow> rows_;  ///< the first is that of "other"
 };
