@@ -1,7 +1,8 @@
 """CPU per request of `tidegate serve` against the same server without the limiter.
 
-One worker each, on loopback, driven by wrk with keep-alive connections. The two run at the same time
-and take turns under load; each pair gives one ratio. The table prints the median and the spread.
+One worker each, on loopback, driven by wrk with keep-alive connections; servers on one core, wrk on
+another. The two run at the same time and take turns under load; each pair gives one ratio. The table
+prints the median and the spread.
 """
 
 import argparse
@@ -24,10 +25,16 @@ segment = ""
 """
 
 
+# Where they may run: a scheduler that moves them about adds more noise than there is to measure.
+CORES = sorted(os.sched_getaffinity(0))
+SERVER_CORES, LOAD_CORES = {CORES[0]}, {CORES[-1]}
+
+
 def start(command: list[str]) -> tuple[subprocess.Popen, int]:
     """Starts a server on a free port and returns it with its port."""
     server = subprocess.Popen([*command, "--listen", "127.0.0.1:0", "--demo", "--workers", "1"],
-                              stdout=subprocess.PIPE, text=True)
+                              stdout=subprocess.PIPE, text=True,
+                              preexec_fn=lambda: os.sched_setaffinity(0, SERVER_CORES))
     for line in server.stdout:
         if found := re.search(r"127\.0\.0\.1:(\d+)", line):
             return server, int(found.group(1))
@@ -49,7 +56,8 @@ def cost_us(server: subprocess.Popen, port: int, seconds: float) -> float:
     before = cpu_ns(server.pid)
     done = subprocess.run(["wrk", "-t1", "-c32", f"-d{seconds}s",
                            f"http://127.0.0.1:{port}/api/v1/hello"],
-                          capture_output=True, text=True, check=True)
+                          capture_output=True, text=True, check=True,
+                          preexec_fn=lambda: os.sched_setaffinity(0, LOAD_CORES))
     spent = cpu_ns(server.pid) - before
     if "Non-2xx" in done.stdout:
         raise SystemExit("the server rejected requests:\n" + done.stdout)
@@ -60,8 +68,8 @@ def cost_us(server: subprocess.Popen, port: int, seconds: float) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bin", type=pathlib.Path, required=True, help="folder of the programs")
-    parser.add_argument("--pairs", type=int, default=21)
-    parser.add_argument("--seconds", type=int, default=2)
+    parser.add_argument("--pairs", type=int, default=41)
+    parser.add_argument("--seconds", type=int, default=1)
     arguments = parser.parse_args()
 
     with tempfile.NamedTemporaryFile("w", suffix=".toml") as config:

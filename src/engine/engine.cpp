@@ -107,7 +107,6 @@ void Engine::plan(const Request& request, Decision& out, Plan& plan) const {
   out.retry_after_us.reset();
   out.windows.clear();
   out.tightest = 0;
-  out.endpoint = policy_->default_rule().name;
   out.cost = request.cost.value_or(1);
 
   const std::optional<IpAddress> address = identifier_.identify(request, out.client);
@@ -118,7 +117,10 @@ void Engine::plan(const Request& request, Decision& out, Plan& plan) const {
   const Readings readings(request);
   const std::span paths{readings.paths.data(), readings.size};
   out.path = paths[0].empty() ? request.target : paths[0];
-  if (!policy_->config().enabled) return;
+  if (!policy_->config().enabled) {
+    out.endpoint = policy_->default_rule().name;
+    return;
+  }
 
   // Exempt only if every reading is: else one spelling of a path would lift the limit of another.
   const auto exempt = [&](std::string_view path) { return policy_->exempt(path, request.method); };

@@ -128,15 +128,20 @@ void read_by_segment(std::string_view text, std::string& out) {
       });
 }
 
-/// Most paths are canonical as they come; telling so is cheaper than reading them.
-bool is_canonical(std::string_view path) {
+/// Most paths are canonical as they come; telling so is cheaper than reading them. The length of
+/// the target's path if it is one of those, else 0.
+std::size_t canonical_length(std::string_view target) {
+  if (!target.starts_with('/')) return 0;
   char previous = 'x';
-  for (const char c : path) {
-    if (c == '%' || c == '\\' || c == ';' || c == '\0') return false;
-    if (previous == '/' && (c == '/' || c == '.')) return false;
+  std::size_t length = 0;
+  for (const char c : target) {
+    if (c == '?' || c == '#') break;
+    if (c == '%' || c == '\\' || c == ';' || c == '\0') return 0;
+    if (previous == '/' && (c == '/' || c == '.')) return 0;
     previous = c;
+    ++length;
   }
-  return previous != '/' || path.size() == 1;
+  return previous != '/' || length == 1 ? length : 0;
 }
 
 /// Drops scheme and authority. False if the target is neither a path nor an absolute URI.
@@ -161,13 +166,12 @@ void read_path(std::string_view target, PathReadings& out) {
   out.path.clear();
   out.literal.reset();
   out.by_segment.reset();
-  target = target.substr(0, target.find('?'));
-  target = target.substr(0, target.find('#'));
-  if (!drop_authority(target)) return;
-  if (target.starts_with('/') && is_canonical(target)) {
-    out.path = target;
+  if (const std::size_t length = canonical_length(target); length != 0) {
+    out.path = target.substr(0, length);
     return;
   }
+  target = target.substr(0, target.find_first_of("?#"));
+  if (!drop_authority(target)) return;
   if (!read_decoded(target, out.path)) return;
 
   read_literal(target, out.literal.emplace());
