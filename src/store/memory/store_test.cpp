@@ -25,7 +25,7 @@ INSTANTIATE_TEST_SUITE_P(Store, EachAlgorithm, testing::ValuesIn(kAlgorithms),
                          [](const auto& each) { return std::string(to_string(each.param)); });
 
 TEST_P(EachAlgorithm, AdmitsTheLimitAndNoMore) {
-  TestStore store({{GetParam(), 3, 10s}});
+  const TestStore store({{GetParam(), 3, 10s}});
   for (int left = 2; left >= 0; --left) {
     const Verdict verdict = store.decide(1, kNoon);
     EXPECT_TRUE(verdict.admitted);
@@ -38,7 +38,7 @@ TEST_P(EachAlgorithm, AdmitsTheLimitAndNoMore) {
 }
 
 TEST_P(EachAlgorithm, LetsInWhoWaitsAsToldAndNobodySooner) {
-  TestStore store({{GetParam(), 3, 10s}});
+  const TestStore store({{GetParam(), 3, 10s}});
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(store.admits(1, kNoon + 1'234'567));
   const Ticks now = kNoon + 7'654'321;
   const Ticks wait = store.decide(1, now).quota.retry_after_us * kTicksPerMicro;
@@ -47,7 +47,7 @@ TEST_P(EachAlgorithm, LetsInWhoWaitsAsToldAndNobodySooner) {
 }
 
 TEST_P(EachAlgorithm, GivesNothingBackWhenTheClockGoesBack) {
-  TestStore store({{GetParam(), 3, 10s}});
+  const TestStore store({{GetParam(), 3, 10s}});
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(store.admits(1, kNoon));
   for (const Ticks back : {kTicksPerMicro, kSecond, 60 * kSecond, kNoon}) {
     EXPECT_FALSE(store.admits(1, kNoon - back));
@@ -56,7 +56,7 @@ TEST_P(EachAlgorithm, GivesNothingBackWhenTheClockGoesBack) {
 
 TEST_P(EachAlgorithm, DecidesAtBothEndsOfTime) {
   for (const Ticks now : {Ticks{0}, Ticks{1}, ~Ticks{0}}) {
-    TestStore store({{GetParam(), 2, std::chrono::hours(24 * 366)}});
+    const TestStore store({{GetParam(), 2, std::chrono::hours(24 * 366)}});
     EXPECT_TRUE(store.admits(1, now));
     EXPECT_TRUE(store.admits(1, now));
     EXPECT_FALSE(store.admits(1, now));
@@ -75,7 +75,7 @@ TEST_P(EachAlgorithm, CostZeroLooksAndTakesNothing) {
 }
 
 TEST_P(EachAlgorithm, TakesACostWholeOrNotAtAll) {
-  TestStore store({{GetParam(), 5, 10s}});
+  const TestStore store({{GetParam(), 5, 10s}});
   EXPECT_TRUE(store.admits(1, kNoon, 3));
   EXPECT_FALSE(store.admits(1, kNoon, 3));
   EXPECT_TRUE(store.admits(1, kNoon, 2));
@@ -106,7 +106,7 @@ TEST_P(EachAlgorithm, ResetForgetsOneClient) {
 }
 
 TEST_P(EachAlgorithm, BatchesDecideAsOneByOne) {
-  TestStore one_by_one({{GetParam(), 3, 1s}});
+  const TestStore one_by_one({{GetParam(), 3, 1s}});
   TestStore batches({{GetParam(), 3, 1s}});
   std::mt19937_64 random(GetParam() == token_bucket ? 1 : 2);
   Ticks now = kNoon;
@@ -152,7 +152,7 @@ TEST_P(EachAlgorithm, SurvivesJunkAndLetsNobodyThroughUnlimited) {
 }
 
 TEST(Store, TakesNothingFromAnyWindowWhereOneSaysNo) {
-  TestStore store({{fixed_window, 2, 1s}, {sliding_window, 3, 10s}, {token_bucket, 4, 100s}});
+  const TestStore store({{fixed_window, 2, 1s}, {sliding_window, 3, 10s}, {token_bucket, 4, 100s}});
   EXPECT_TRUE(store.decide_group(1, kNoon)[0].admitted);
   EXPECT_TRUE(store.decide_group(1, kNoon)[0].admitted);
   for (int i = 0; i < 5; ++i) {
