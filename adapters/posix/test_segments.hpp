@@ -21,8 +21,9 @@ class SegmentFixture : public testing::Test {
     config_.memory.segment = "t" + std::to_string(::getpid());
     config_.memory.capacity = 1'000;
     config_.memory.log_slots = 1'000;
+    to_remove_ = path();
   }
-  void TearDown() override { ::unlink(path().c_str()); }
+  void TearDown() override { ::unlink(to_remove_.c_str()); }
 
   [[nodiscard]] std::string name() const { return segment_name(config_); }
   [[nodiscard]] std::string path() const { return segment_path(name()); }
@@ -42,6 +43,9 @@ class SegmentFixture : public testing::Test {
   }
 
   RateLimitConfig config_;
+
+ private:
+  std::string to_remove_;
 };
 
 }  // namespace tidegate::posix
