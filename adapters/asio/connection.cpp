@@ -222,9 +222,9 @@ class Connection final : public Expiring {
   Answer decide_asked(std::string_view method, std::string_view target) {
     const FieldLines lines(parser_->get());
     const auto deny = read_deny(target);
-    if (!deny) return bad_question(deny.error());
+    if (!deny) return error_answer({400, deny.error()});
     const auto asked = read_asked(lines, method);
-    if (!asked) return bad_question(asked.error());
+    if (!asked) return error_answer({400, asked.error()});
     warn_of_untrusted_proxy();
     state_.limiter->decide({.peer = peer_,
                             .method = asked->method,
@@ -261,8 +261,6 @@ class Connection final : public Expiring {
     append_rejection_body(state_.decision, state_.scratch);
     return {.status = status, .content_type = "", .body = state_.scratch};
   }
-
-  Answer bad_question(std::string_view reason) { return error_answer({400, reason}); }
 
   /// Reads the body and forgets it.
   asio::awaitable<Body, Executor> read_body() {

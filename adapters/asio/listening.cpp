@@ -6,14 +6,12 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <charconv>
 #include <memory>
 #include <optional>
 #include <system_error>
-#include <utility>
 
 namespace tidegate::server {
 namespace {
@@ -100,32 +98,19 @@ std::expected<Listening, Listening::Failure> Listening::on(std::string_view addr
 
   Listening socket(
       ::socket(list->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP));
-  if (socket.fd_ < 0) {
+  if (!socket.file_.valid()) {
     return std::unexpected(Failure{{explain(errno, address, option)}});
   }
   // A server that restarts takes its port back at once.
-  set_option(socket.fd_, SOL_SOCKET, SO_REUSEADDR);
+  set_option(socket.fd(), SOL_SOCKET, SO_REUSEADDR);
   // Inherited by accepted sockets: a response is one write, which must not wait for more.
-  set_option(socket.fd_, IPPROTO_TCP, TCP_NODELAY);
-  if (::bind(socket.fd_, list->ai_addr, list->ai_addrlen) != 0 ||
-      ::listen(socket.fd_, kBacklog) != 0) {
+  set_option(socket.fd(), IPPROTO_TCP, TCP_NODELAY);
+  if (::bind(socket.fd(), list->ai_addr, list->ai_addrlen) != 0 ||
+      ::listen(socket.fd(), kBacklog) != 0) {
     return std::unexpected(Failure{{explain(errno, address, option)}});
   }
-  socket.url_ = url_of(socket.fd_);
+  socket.url_ = url_of(socket.fd());
   return socket;
-}
-
-Listening::Listening(Listening&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)), url_(std::move(other.url_)) {}
-
-Listening& Listening::operator=(Listening&& other) noexcept {
-  std::swap(fd_, other.fd_);
-  std::swap(url_, other.url_);
-  return *this;
-}
-
-Listening::~Listening() {
-  if (fd_ >= 0) ::close(fd_);
 }
 
 }  // namespace tidegate::server

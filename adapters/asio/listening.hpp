@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "adapters/posix/file_descriptor.hpp"
 #include "tidegate/error.hpp"
 
 namespace tidegate::server {
@@ -21,19 +22,15 @@ class Listening {
   [[nodiscard]] static std::expected<Listening, Failure> on(std::string_view address,
                                                             std::string_view option);
 
-  Listening(Listening&& other) noexcept;
-  Listening& operator=(Listening&& other) noexcept;
-  ~Listening();
-
-  [[nodiscard]] int fd() const { return fd_; }
+  [[nodiscard]] int fd() const { return file_.get(); }
   /// "http://127.0.0.1:8000": where somebody on this host reaches it. Of a wildcard address the
   /// loopback address.
   [[nodiscard]] const std::string& url() const { return url_; }
 
  private:
-  explicit Listening(int fd) : fd_(fd) {}
+  explicit Listening(int fd) : file_(fd) {}
 
-  int fd_;
+  posix::FileDescriptor file_;
   std::string url_;
 };
 

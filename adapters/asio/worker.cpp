@@ -112,8 +112,6 @@ class Worker {
       if (error) co_return;
       tell_time();
       for (Expiring* connection : state_.connections) connection->expire(state_.now);
-      if (!state_.stopping) continue;
-      if (state_.connections.empty() || state_.now >= stop_at_) context_.stop();
     }
   }
 
@@ -156,7 +154,6 @@ class Worker {
   /// No new connections; those without a request under way end.
   void stop() {
     state_.stopping = true;
-    stop_at_ = Clock::now() + state_.limits.stop;
     error_code ignored;
     main_.close(ignored);
     ops_.close(ignored);
@@ -164,10 +161,11 @@ class Worker {
     asio::co_spawn(context_, end_when_idle(), asio::detached);
   }
 
-  /// Running requests end at their own pace; the process should not wait a second for nothing.
+  /// Running requests end at their own pace, up to a limit.
   Task end_when_idle() {
     Timer pause(context_.get_executor());
-    while (!state_.connections.empty()) {
+    const auto deadline = Clock::now() + state_.limits.stop;
+    while (!state_.connections.empty() && Clock::now() < deadline) {
       pause.expires_after(kAcceptPause);
       co_await pause.async_wait(kAwait);
     }
@@ -180,7 +178,6 @@ class Worker {
   Acceptor ops_{context_.get_executor()};
   Timer ticker_;
   asio::basic_signal_set<Executor> signals_;
-  Clock::time_point stop_at_;
 };
 
 }  // namespace
