@@ -3,9 +3,10 @@
 // memory.
 //
 //   header    4096 bytes: what it is, the shared times, counts of rare events
-//   buckets   128 bytes each, 8 entries; twice as many entries as the capacity, for a load of one
-//   half overflow  8 bytes each log       8 bytes each: the rings of sliding_window and their
-//   entries
+//   buckets   128 bytes each, 8 entries; twice the capacity, for a load of one half
+//   epochs    16 bytes each: of the rules whose clients were forgotten all at once
+//   overflow  8 bytes each
+//   log       8 bytes each: the rings of sliding_window and their entries
 #pragma once
 
 #include <array>
@@ -14,6 +15,7 @@
 #include <cstdint>
 
 #include "store/charge.hpp"
+#include "store/memory/epochs.hpp"
 #include "store/memory/slot_table.hpp"
 #include "store/memory/store.hpp"
 
@@ -23,7 +25,7 @@ inline constexpr std::size_t kPage = 4096;
 
 struct StoreHeader {
   static constexpr std::uint64_t kMagic = 0x31657461'67656474;  // "tdgate1"
-  static constexpr std::uint64_t kLayout = 1;  ///< counts up when the layout changes
+  static constexpr std::uint64_t kLayout = 2;  ///< counts up when the layout changes
 
   std::atomic<std::uint64_t> magic;
   std::uint64_t layout;
@@ -35,6 +37,8 @@ struct StoreHeader {
 
   SharedTimes table_times;
   SharedTimes ring_times;
+  /// No cooldown was ever later than this: from then on nobody needs to look for one.
+  alignas(64) std::atomic<Ticks> cooldown_until;
 
   struct alignas(64) Counts {
     std::atomic<std::uint64_t> evictions;
@@ -49,6 +53,7 @@ static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 struct StoreLayout {
   std::uint64_t buckets = 0;  ///< a multiple of 8
   std::size_t buckets_at = 0;
+  std::size_t epochs_at = 0;
   std::size_t overflow_at = 0;
   std::size_t log_at = 0;
   std::size_t size = 0;
@@ -56,7 +61,8 @@ struct StoreLayout {
   explicit constexpr StoreLayout(const StoreGeometry& geometry)
       : buckets((2 * geometry.capacity + kBucketSlots * 8 - 1) / (kBucketSlots * 8) * 8),
         buckets_at(kPage),
-        overflow_at(buckets_at + buckets * sizeof(Bucket)),
+        epochs_at(buckets_at + buckets * sizeof(Bucket)),
+        overflow_at(epochs_at + kEpochs * sizeof(Epoch)),
         log_at(overflow_at + kOverflowEntries * sizeof(Ticks)),
         size((log_at + geometry.log_slots * 8 + kPage - 1) / kPage * kPage) {}
 };

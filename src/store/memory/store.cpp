@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -11,6 +12,7 @@ namespace tidegate {
 namespace {
 
 using Core = StoreCore<NoHooks>;
+static_assert(MemoryStore::kMaxGroup == Core::kMaxGroup);
 using Rings = RingSet<NoHooks>;
 
 Error differs(const char* what, std::uint64_t found, std::uint64_t wanted) {
@@ -28,6 +30,8 @@ struct MemoryStore::Impl {
 
   /// Divides the log region evenly among the sliding_window counters.
   std::expected<std::vector<Rings>, Error> lay_out(std::span<const Counter* const> counters);
+  /// The epochs of the rules, by their numbers.
+  std::expected<std::vector<Epoch*>, Error> find_epochs(std::span<const Counter* const> counters);
 
   std::span<std::byte> memory;
   StoreGeometry geometry;
@@ -111,6 +115,24 @@ std::expected<std::vector<Rings>, Error> MemoryStore::Impl::lay_out(
   return rings;
 }
 
+std::expected<std::vector<Epoch*>, Error> MemoryStore::Impl::find_epochs(
+    std::span<const Counter* const> counters) {
+  const std::span all(reinterpret_cast<Epoch*>(memory.data() + StoreLayout(geometry).epochs_at),
+                      kEpochs);
+  std::vector<Epoch*> found(1, all.data());
+  for (const Counter* counter : counters) {
+    if (counter->rule >= found.size()) found.resize(counter->rule + 1, all.data());
+    found[counter->rule] = find_epoch(all, counter->key.high | 1);
+    if (found[counter->rule] == nullptr) {
+      return std::unexpected(Error{fmt::format(
+          "the segment has seen {} names of rules, which is all it can keep apart: stop the "
+          "programs that use it and remove it (tidegate segment remove)",
+          kEpochs)});
+    }
+  }
+  return found;
+}
+
 std::expected<void, Error> MemoryStore::bind(std::span<const Counter* const> counters,
                                              Hash128 fingerprint, bool alone) {
   for (const Counter* counter : counters) {
@@ -121,6 +143,8 @@ std::expected<void, Error> MemoryStore::bind(std::span<const Counter* const> cou
   }
   auto rings = impl_->lay_out(counters);
   if (!rings) return std::unexpected(rings.error());
+  auto epochs = impl_->find_epochs(counters);
+  if (!epochs) return std::unexpected(epochs.error());
 
   const std::uint64_t wanted = (fingerprint.low ^ fingerprint.high) | 1;
   std::uint64_t bound = 0;
@@ -137,6 +161,7 @@ std::expected<void, Error> MemoryStore::bind(std::span<const Counter* const> cou
     impl_->header.bound.store(wanted);
   }
   impl_->core.set_rings(std::move(*rings));
+  impl_->core.set_epochs(std::move(*epochs));
   return {};
 }
 
@@ -144,9 +169,21 @@ void MemoryStore::apply(std::span<const Charge> charges, Ticks now, std::span<Ve
   now = std::min(now, kLatest);
   if (charges.size() == 1) {
     verdicts[0] = impl_->core.decide(charges[0], now);
-  } else {
+  } else if (charges.size() <= kMaxGroup) {
     impl_->core.decide_group(charges, now, verdicts.data());
+  } else {
+    std::ranges::fill(verdicts, Verdict{});
   }
+}
+
+Cooldown MemoryStore::apply(std::span<const Charge> charges, Ticks now, std::span<Verdict> verdicts,
+                            const Penalties& penalties, const Hash128& client) {
+  if (charges.size() <= kMaxGroup) {
+    return impl_->core.decide_group(charges, std::min(now, kLatest), verdicts.data(), penalties,
+                                    client);
+  }
+  std::ranges::fill(verdicts, Verdict{});
+  return {};
 }
 
 void MemoryStore::apply(std::span<const Charge> charges, std::span<const std::uint32_t> group_ends,
@@ -156,11 +193,7 @@ void MemoryStore::apply(std::span<const Charge> charges, std::span<const std::ui
     impl_->core.decide(charges, now, verdicts.data());
     return;
   }
-  std::size_t begin = 0;
-  for (const std::uint32_t end : group_ends) {
-    apply(charges.subspan(begin, end - begin), now, verdicts.subspan(begin));
-    begin = end;
-  }
+  impl_->core.decide_groups(charges, group_ends, now, verdicts.data());
 }
 
 Verdict MemoryStore::peek(const Counter& counter, Hash128 client, Ticks now) const {
@@ -168,8 +201,21 @@ Verdict MemoryStore::peek(const Counter& counter, Hash128 client, Ticks now) con
   return impl_->core.peek(look, std::min(now, kLatest));
 }
 
+Micros MemoryStore::peek_cooldown(const Penalties& penalties, Hash128 client, Ticks now) const {
+  const Ticks until = impl_->core.cooldown_until(penalties, client, std::min(now, kLatest));
+  return until > now ? micros_ceil(until - now) : 0;
+}
+
 bool MemoryStore::reset(const Counter& counter, Hash128 client, Ticks now) {
   return impl_->core.reset({&counter, client, 0}, std::min(now, kLatest));
+}
+
+bool MemoryStore::reset(const Penalties& penalties, Hash128 client, Ticks now) {
+  return impl_->core.reset(penalties, client, std::min(now, kLatest));
+}
+
+void MemoryStore::reset_all(std::span<const Counter* const> counters, Ticks now) {
+  impl_->core.reset_all(counters, std::min(now, kLatest));
 }
 
 StoreStats MemoryStore::stats(Ticks now) const {

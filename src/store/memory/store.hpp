@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "store/charge.hpp"
+#include "store/penalties.hpp"
 #include "tidegate/error.hpp"
 
 namespace tidegate {
@@ -49,8 +50,18 @@ class MemoryStore {
   [[nodiscard]] std::expected<void, Error> bind(std::span<const Counter* const> counters,
                                                 Hash128 fingerprint, bool alone);
 
+  /// A group has at most so many charges, each of another counter or client; a longer one is
+  /// refused.
+  static constexpr std::size_t kMaxGroup = 64;
+
   /// Decides one group, all or nothing. `verdicts` is as long as `charges`.
   void apply(std::span<const Charge> charges, Ticks now, std::span<Verdict> verdicts);
+
+  /// The same for a client who is locked out after too many rejections: then nothing is charged,
+  /// and the verdicts only tell how things stand. `client` is whose violations are counted; the
+  /// charges may be of others (an address, everybody).
+  Cooldown apply(std::span<const Charge> charges, Ticks now, std::span<Verdict> verdicts,
+                 const Penalties& penalties, const Hash128& client);
 
   /// Decides many groups: group i ends before charges[group_ends[i]]. Cheaper than one by one: the
   /// memory of several is fetched at once.
@@ -59,8 +70,15 @@ class MemoryStore {
 
   /// Looks without taking and without writing anything.
   [[nodiscard]] Verdict peek(const Counter& counter, Hash128 client, Ticks now) const;
+  /// How long the client is still locked out; 0: he is not.
+  [[nodiscard]] Micros peek_cooldown(const Penalties& penalties, Hash128 client, Ticks now) const;
   /// Forgets a client under a counter, while traffic flows. True if there was something to forget.
   bool reset(const Counter& counter, Hash128 client, Ticks now);
+  /// Forgets a client's violations and ends his cooldown. True if there was something to forget.
+  bool reset(const Penalties& penalties, Hash128 client, Ticks now);
+  /// Forgets all clients of a rule, while traffic flows, for all who share the memory. `counters`
+  /// are those of the rule. What was counted keeps its room until it expires.
+  void reset_all(std::span<const Counter* const> counters, Ticks now);
 
   [[nodiscard]] StoreStats stats(Ticks now) const;
 

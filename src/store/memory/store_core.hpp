@@ -10,15 +10,19 @@
 #include <utility>
 #include <vector>
 
+#include <boost/container/static_vector.hpp>
+
 #include "algo/fixed_window.hpp"
 #include "algo/sliding_window_counter.hpp"
 #include "algo/token_bucket.hpp"
 #include "store/charge.hpp"
+#include "store/memory/epochs.hpp"
 #include "store/memory/hooks.hpp"
 #include "store/memory/layout.hpp"
 #include "store/memory/overflow.hpp"
 #include "store/memory/ring_set.hpp"
 #include "store/memory/slot_table.hpp"
+#include "store/penalties.hpp"
 
 namespace tidegate {
 
@@ -26,17 +30,22 @@ template <class Hooks>
 class StoreCore {
  public:
   using Table = SlotTable<Hooks>;
-  static constexpr std::size_t kBatch = 16;
+  static constexpr std::size_t kBatch = 16;         ///< single charges looked at together
+  static constexpr std::size_t kBatchCharges = 32;  ///< charges of groups looked at together
+  static constexpr std::size_t kMaxGroup = 64;      ///< charges in a group
 
   StoreCore(std::byte* memory, const StoreGeometry& geometry, std::uint64_t attachment)
       : layout_(geometry),
         header_(*reinterpret_cast<StoreHeader*>(memory)),
         overflow_(reinterpret_cast<OverflowWord*>(memory + layout_.overflow_at)),
+        epochs_{reinterpret_cast<Epoch*>(memory + layout_.epochs_at)},
         table_(reinterpret_cast<Bucket*>(memory + layout_.buckets_at), layout_.buckets,
                kBucketSlots, header_.table_times, header_.counts.evictions),
         numbers_(attachment) {}
 
   void set_rings(std::vector<RingSet<Hooks>> rings) { rings_ = std::move(rings); }
+  /// The epoch of each rule, by its number. Before that every counter is of rule 0.
+  void set_epochs(std::vector<Epoch*> epochs) { epochs_ = std::move(epochs); }
 
   /// One charge that is a group of its own.
   Verdict decide(const Charge& charge, Ticks now) {
@@ -75,20 +84,40 @@ class StoreCore {
   }
 
   /// Several charges, all or nothing.
-  void decide_group(std::span<const Charge> charges, Ticks now, Verdict* verdicts);
+  void decide_group(std::span<const Charge> charges, Ticks now, Verdict* verdicts) {
+    Cells cells;
+    add_cells(charges, cells);
+    for (const Cell& cell : cells) prefetch(cell.key);
+    decide_cells(cells, now, verdicts);
+  }
+
+  /// Many groups, each all or nothing: group i ends before charges[group_ends[i]]. As with single
+  /// charges, what several groups need is fetched at once.
+  void decide_groups(std::span<const Charge> charges, std::span<const std::uint32_t> group_ends,
+                     Ticks now, Verdict* verdicts);
+
+  /// One group of a client who may be locked out: see store/penalties.hpp.
+  Cooldown decide_group(std::span<const Charge> charges, Ticks now, Verdict* verdicts,
+                        const Penalties& penalties, const Hash128& client);
+  /// When the client's cooldown ends; 0: he has none.
+  [[nodiscard]] Ticks cooldown_until(const Penalties& penalties, const Hash128& client,
+                                     Ticks now) const;
 
   [[nodiscard]] Verdict peek(const Charge& charge, Ticks now) const {
     Cell cell(*this, charge);
     for (int attempt = 1;; ++attempt) {
-      locate(cell, now);
-      const Verdict verdict = evaluate(cell, now);
-      // The word may be another key's, that came in between.
-      const bool own = cell.entry == nullptr || load_tag(*cell.entry) == cell.key.tag;
-      if (own || attempt == kAttempts) return verdict;
+      find(cell);
+      look(cell, now);
+      const Verdict verdict = verdict_before(cell, now);
+      if (stands(cell) || attempt == kAttempts) return verdict;
     }
   }
 
   bool reset(const Charge& charge, Ticks now);
+  /// Forgets a client's violations and ends his cooldown. True if there was something to forget.
+  bool reset(const Penalties& penalties, const Hash128& client, Ticks now);
+  /// Forgets all clients of the rule that `counters` belong to.
+  void reset_all(std::span<const Counter* const> counters, Ticks now);
 
   [[nodiscard]] StoreStats stats(Ticks now, std::uint64_t capacity) const {
     StoreStats stats{.capacity = capacity,
@@ -117,23 +146,33 @@ class StoreCore {
 
   /// What a charge of a group is put to, and what it looked like.
   struct Cell {
-    Cell() = default;
+    Cell(const Key& its_key, const Charge* its_charge) : key(its_key), charge(its_charge) {}
     Cell(const StoreCore& core, const Charge& its_charge)
-        : key(core.key_of(its_charge)), charge(&its_charge) {}
+        : Cell(core.key_of(its_charge), &its_charge) {}
 
     Key key;
     const Charge* charge = nullptr;
     Entry* entry = nullptr;  ///< null: the key has none
     bool overflows = false;  ///< the charge goes to the shared word
-    Ticks now = 0;           ///< the time that counts
-    Ticks seen = 0;          ///< word before
-    Ticks next = 0;          ///< and after
-    Ring::View view;         ///< sliding_window with an entry
+    bool admitted = false;
+    Ticks now = 0;    ///< the time that counts
+    Ticks seen = 0;   ///< word before
+    Ticks next = 0;   ///< and after
+    Ring::View view;  ///< sliding_window with an entry
+  };
+  using Cells = boost::container::static_vector<Cell, kMaxGroup>;
+  enum class GroupResult : std::uint8_t {
+    admitted,
+    rejected,
+    conflict  ///< refused, because too many asked for one client at once
   };
 
+  [[nodiscard]] std::uint64_t epoch_of(const Counter& counter) const {
+    return epochs_[counter.rule]->number.load(std::memory_order_relaxed);
+  }
   [[nodiscard]] Key key_of(const Charge& charge) const {
     const Counter& counter = *charge.counter;
-    const Hash128 key = charge.client ^ counter.key;
+    const Hash128 key = charge.client ^ in_epoch(counter.key, epoch_of(counter));
     const bool logs = counter.window.algorithm == Algorithm::sliding_window;
     const RingSet<Hooks>* rings = logs ? &rings_[counter.ring_set] : nullptr;
     const Table& table = logs ? rings->table : table_;
@@ -255,8 +294,7 @@ class StoreCore {
   }
 
   std::optional<Verdict> charge_overflow(const Key& key, std::uint64_t cost, Ticks now) {
-    Cell cell;
-    cell.key = key;
+    Cell cell(key, nullptr);
     cell.now = table_of(key).time_after(now);
     cell.seen = key.shared->load();
     const Step next = step_word(key, cell.seen, cell.now, cost);
@@ -286,16 +324,45 @@ class StoreCore {
     return true;
   }
 
-  void locate(Cell& cell, Ticks now) const;
-  Verdict evaluate(Cell& cell, Ticks now) const;
+  void add_cells(std::span<const Charge> charges, Cells& cells) const {
+    for (const Charge& charge : charges) cells.emplace_back(*this, charge);
+  }
+  GroupResult decide_cells(std::span<Cell> cells, Ticks now, Verdict* verdicts);
+  void find(Cell& cell) const {
+    cell.entry = table_of(cell.key).find(cell.key.tag, cell.key.place);
+  }
+  void look(Cell& cell, Ticks now) const;
+  /// False if the entry was given to another key: then the word may be that key's.
+  static bool stands(const Cell& cell) {
+    return cell.entry == nullptr || load_tag(*cell.entry) == cell.key.tag;
+  }
   bool provide(Cell& cell, Ticks now);
+  bool write_all(std::span<Cell> cells);
   bool write(Cell& cell);
   bool take_back(Cell& cell);
+  [[nodiscard]] Verdict verdict_before(const Cell& cell, Ticks now) const;
   [[nodiscard]] Verdict verdict_after(const Cell& cell, Ticks now) const;
+
+  /// A key of penalties, which is no counter's.
+  struct Mark {
+    std::uint64_t tag = 0;
+    Place place;
+  };
+  [[nodiscard]] Mark mark_of(const Hash128& key, unsigned number) const {
+    return {tag_of(key.low), table_.place(key.high, number)};
+  }
+  template <class Next>
+  std::optional<Ticks> advance(const Mark& mark, Ticks now, Next&& next);
+  Ticks record_violation(const Penalties& penalties, const Hash128& client, const Counter& counter,
+                         Ticks now);
+  bool forget(const Mark& mark, Ticks now);
+  /// Not the old word of anybody's undo: a number of our own, long past.
+  Ticks long_past() { return 1 + numbers_.next(); }
 
   StoreLayout layout_;
   StoreHeader& header_;
   OverflowWord* overflow_;
+  std::vector<Epoch*> epochs_;
   Table table_;
   std::vector<RingSet<Hooks>> rings_;
   ClaimNumbers numbers_;
@@ -303,4 +370,5 @@ class StoreCore {
 
 }  // namespace tidegate
 
-#include "store/memory/store_group.hpp"  // IWYU pragma: export
+#include "store/memory/store_group.hpp"      // IWYU pragma: export
+#include "store/memory/store_penalties.hpp"  // IWYU pragma: export

@@ -9,116 +9,116 @@
 namespace tidegate {
 
 template <class Hooks>
-void StoreCore<Hooks>::decide_group(std::span<const Charge> charges, Ticks now, Verdict* verdicts) {
-  constexpr std::size_t kMaxCells = 64;
-  if (charges.size() > kMaxCells) {
-    for (std::size_t i = 0; i < charges.size(); ++i) verdicts[i] = {};
-    return;
+void StoreCore<Hooks>::decide_groups(std::span<const Charge> charges,
+                                     std::span<const std::uint32_t> group_ends, Ticks now,
+                                     Verdict* verdicts) {
+  std::size_t first = 0;  // the first charge of the groups that are left
+  while (!group_ends.empty()) {
+    if (group_ends[0] - first > kMaxGroup) {
+      for (; first < group_ends[0]; ++first) *verdicts++ = {};
+      group_ends = group_ends.subspan(1);
+      continue;
+    }
+    // As many groups as fit, one at least.
+    std::size_t groups = 1;
+    while (groups < group_ends.size() && group_ends[groups] - first <= kBatchCharges) ++groups;
+    Cells cells;
+    add_cells(charges.subspan(first, group_ends[groups - 1] - first), cells);
+    for (const Cell& cell : cells) Table::prefetch(*cell.key.place.home);
+    for (Cell& cell : cells) {
+      cell.entry = Table::find_in(*cell.key.place.home, cell.key.tag);
+      if (cell.entry == nullptr) Table::prefetch(*cell.key.place.other());
+    }
+    for (Cell& cell : cells) {
+      if (cell.entry == nullptr) {
+        cell.entry = Table::find_in(*cell.key.place.other(), cell.key.tag);
+      }
+    }
+    std::span<Cell> rest = cells;
+    for (std::size_t i = 0; i < groups; ++i) {
+      const std::size_t size = group_ends[i] - first;
+      decide_cells(rest.first(size), now, verdicts);
+      rest = rest.subspan(size);
+      verdicts += size;
+      first += size;
+    }
+    group_ends = group_ends.subspan(groups);
   }
-  std::array<Cell, kMaxCells> cells;
-  std::array<std::uint8_t, kMaxCells> order;
-  const std::size_t count = charges.size();
-  for (std::size_t i = 0; i < count; ++i) {
-    cells[i] = Cell(*this, charges[i]);
-    prefetch(cells[i].key);
-    order[i] = static_cast<std::uint8_t>(i);
-  }
-  const auto shorter = [&](std::uint8_t a, std::uint8_t b) {
-    return std::pair(charges[a].counter->window.window, a) <
-           std::pair(charges[b].counter->window.window, b);
-  };
-  std::sort(order.begin(), order.begin() + count, shorter);
+}
 
+/// Cells may have been found already. Fills in a verdict for each.
+template <class Hooks>
+auto StoreCore<Hooks>::decide_cells(std::span<Cell> cells, Ticks now, Verdict* verdicts)
+    -> GroupResult {
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     bool admitted = true;
     bool takes = false;
     bool stale = false;
-    for (std::size_t i = 0; i < count; ++i) {
+    for (Cell& cell : cells) {
       Hooks::step();
-      locate(cells[i], now);
-      verdicts[i] = evaluate(cells[i], now);
-      admitted = admitted && verdicts[i].admitted;
-      takes = takes || charges[i].cost != 0;
+      if (attempt != 0 || cell.entry == nullptr) find(cell);
+      look(cell, now);
+      admitted = admitted && cell.admitted;
+      takes = takes || cell.charge->cost != 0;
       // A refusal counts only if the word that refused is the key's own.
-      if (cells[i].entry != nullptr && load_tag(*cells[i].entry) != cells[i].key.tag) stale = true;
+      stale = stale || !stands(cell);
     }
     if (stale) continue;
-    if (!admitted || !takes) return;
+    if (!admitted || !takes) {
+      for (const Cell& cell : cells) *verdicts++ = verdict_before(cell, now);
+      return admitted ? GroupResult::admitted : GroupResult::rejected;
+    }
 
     bool ready = true;
-    for (std::size_t i = 0; i < count; ++i) {
-      if (charges[i].cost != 0 && cells[i].entry == nullptr && !cells[i].overflows) {
-        ready = provide(cells[i], now) && ready;
+    for (Cell& cell : cells) {
+      if (cell.charge->cost != 0 && cell.entry == nullptr && !cell.overflows) {
+        ready = provide(cell, now) && ready;
       }
     }
-    if (!ready) continue;
-
-    std::size_t written = 0;
-    while (written < count && write(cells[order[written]])) {
-      ++written;
-      Hooks::step();
-    }
-    if (written == count) {
-      for (std::size_t i = 0; i < count; ++i) verdicts[i] = verdict_after(cells[i], now);
-      return;
-    }
-    while (written-- > 0) {
-      Hooks::step();
-      if (!take_back(cells[order[written]])) {
-        header_.counts.conflicts.fetch_add(1, std::memory_order_relaxed);
-      }
+    if (ready && write_all(cells)) {
+      for (const Cell& cell : cells) *verdicts++ = verdict_after(cell, now);
+      return GroupResult::admitted;
     }
   }
   // Too many at once for one client: refuse rather than wait.
   header_.counts.conflicts.fetch_add(1, std::memory_order_relaxed);
-  for (std::size_t i = 0; i < count; ++i) {
-    verdicts[i].admitted = false;
-    verdicts[i].quota.retry_after_us = 1;
+  for (const Cell& cell : cells) {
+    Verdict& verdict = *verdicts++;
+    verdict = verdict_before(cell, now);
+    verdict.admitted = false;
+    verdict.quota.retry_after_us = std::max(verdict.quota.retry_after_us, Micros{1});
   }
+  return GroupResult::conflict;
 }
 
-/// Finds what the charge would be put to, and what it looks like now.
+/// Reads what the charge would be put to, and works out what would come of it.
 template <class Hooks>
-void StoreCore<Hooks>::locate(Cell& cell, Ticks now) const {
-  const Key& key = cell.key;
-  const Table& table = table_of(key);
-  const Window& window = key.counter->window;
-  cell.overflows = false;
-  cell.now = now;
-  cell.entry = table.find(key.tag, key.place);
-  if (cell.entry == nullptr) {
-    cell.now = table.time_after(now);
-    cell.seen = shared_at(key, cell.now);
-    // A log cannot begin from a word: while the shared one lives the key stays with it.
-    cell.overflows = key.rings != nullptr && cell.seen != 0;
-    return;
-  }
-  cell.seen = load(*cell.entry).word;
-  if (key.rings == nullptr) return;
-  if (cell.seen > window.window) cell.now = std::max(now, cell.seen - window.window);
-  cell.view = key.rings->ring_of(*cell.entry).view(cell.now, window.limit);
-  cell.now = cell.view.now;
-}
-
-/// Says what the cell would answer, and works out its next word.
-template <class Hooks>
-Verdict StoreCore<Hooks>::evaluate(Cell& cell, Ticks now) const {
+void StoreCore<Hooks>::look(Cell& cell, Ticks now) const {
   const Key& key = cell.key;
   const Window& window = key.counter->window;
   const std::uint64_t cost = cell.charge->cost;
-  if (key.rings == nullptr || cell.entry == nullptr) {
+  cell.overflows = false;
+  cell.now = now;
+  if (cell.entry == nullptr) {
+    cell.now = table_of(key).time_after(now);
+    cell.seen = shared_at(key, cell.now);
+    // A log cannot begin from a word: while the shared one lives the key stays with it.
+    cell.overflows = key.rings != nullptr && cell.seen != 0;
+  } else {
+    cell.seen = load(*cell.entry).word;
+  }
+  if (cell.entry == nullptr || key.rings == nullptr) {
     const Step next = step_word(key, cell.seen, cell.now, cost);
     cell.next = next.word;
-    return {next.admitted, quota_of(key, cell.seen, cell.now, now, next.admitted ? 0 : cost)};
+    cell.admitted = next.admitted;
+    return;
   }
+  if (cell.seen > window.window) cell.now = std::max(now, cell.seen - window.window);
   const Ring ring = key.rings->ring_of(*cell.entry);
-  const bool admitted = ring.admits(cell.view, cost, window.window);
+  cell.view = ring.view(cell.now, window.limit);
+  cell.now = cell.view.now;
   cell.next = std::max(cell.seen, cell.now + window.window);
-  Quota quota = quota_of(ring, cell.view, window.window, now);
-  if (!admitted) {
-    quota.retry_after_us = wait(ring.admits_at(cell.view, cost, window.window), now);
-  }
-  return {admitted, quota};
+  cell.admitted = ring.admits(cell.view, cost, window.window);
 }
 
 /// Gives the key of a cell an entry that counts nothing yet. True if the cell can be written at
@@ -155,6 +155,29 @@ bool StoreCore<Hooks>::provide(Cell& cell, Ticks now) {
   const Step next = step_word(key, cell.seen, cell.now, cell.charge->cost);
   cell.next = next.word;
   return next.admitted;
+}
+
+/// Writes every cell, the shortest window first, or none.
+template <class Hooks>
+bool StoreCore<Hooks>::write_all(std::span<Cell> cells) {
+  boost::container::static_vector<Cell*, kMaxGroup> order;
+  for (Cell& cell : cells) order.push_back(&cell);
+  std::ranges::stable_sort(order, {},
+                           [](const Cell* cell) { return cell->key.counter->window.window; });
+
+  std::size_t written = 0;
+  while (written < order.size() && write(*order[written])) {
+    ++written;
+    Hooks::step();
+  }
+  if (written == order.size()) return true;
+  while (written-- > 0) {
+    Hooks::step();
+    if (!take_back(*order[written])) {
+      header_.counts.conflicts.fetch_add(1, std::memory_order_relaxed);
+    }
+  }
+  return false;
 }
 
 template <class Hooks>
@@ -200,40 +223,64 @@ bool StoreCore<Hooks>::take_back(Cell& cell) {
   return Hooks::swap(*cell.entry, {key.tag, cell.next}, {key.tag, cell.seen});
 }
 
+/// What is told of a cell to which nothing was written.
+template <class Hooks>
+Verdict StoreCore<Hooks>::verdict_before(const Cell& cell, Ticks now) const {
+  const Key& key = cell.key;
+  const Ticks window = key.counter->window.window;
+  const std::uint64_t cost = cell.admitted ? 0 : cell.charge->cost;
+  if (key.rings == nullptr || cell.entry == nullptr) {
+    return {cell.admitted, quota_of(key, cell.seen, cell.now, now, cost)};
+  }
+  const Ring ring = key.rings->ring_of(*cell.entry);
+  Quota quota = quota_of(ring, cell.view, window, now);
+  if (!cell.admitted) quota.retry_after_us = wait(ring.admits_at(cell.view, cost, window), now);
+  return {cell.admitted, quota};
+}
+
+/// What is told of a cell that was written.
 template <class Hooks>
 Verdict StoreCore<Hooks>::verdict_after(const Cell& cell, Ticks now) const {
   const Key& key = cell.key;
-  const Window& window = key.counter->window;
-  if (cell.charge->cost == 0) {
-    Cell looked = cell;
-    return evaluate(looked, now);
-  }
+  if (cell.charge->cost == 0) return verdict_before(cell, now);
   if (key.rings == nullptr || cell.overflows) {
     return {true, quota_of(key, cell.next, cell.now, now, 0)};
   }
   const Ring::View after{cell.view.head + cell.charge->cost, cell.view.now, cell.view.limit};
-  const Ring ring = key.rings->ring_of(*cell.entry);
-  return {true, quota_of(ring, after, window.window, now)};
+  return {true, quota_of(key.rings->ring_of(*cell.entry), after, key.counter->window.window, now)};
 }
 
 template <class Hooks>
 bool StoreCore<Hooks>::reset(const Charge& charge, Ticks now) {
-  Cell cell(*this, charge);
-  Charge look = charge;
-  look.cost = 0;
+  Charge nothing = charge;
+  nothing.cost = 0;
+  Cell cell(*this, nothing);
   for (;;) {
-    cell.charge = &look;
-    locate(cell, now);
+    find(cell);
+    look(cell, now);
     if (cell.entry == nullptr) return false;
-    const Verdict before = evaluate(cell, now);
-    if (before.quota.reset_us == 0) return false;
+    if (verdict_before(cell, now).quota.reset_us == 0) return false;
     if (cell.key.rings != nullptr) {
       cell.key.rings->ring_of(*cell.entry).clear();
       return true;
     }
-    // Not the old word of anybody's undo: a number of our own, long past.
-    const Ticks forgotten = 1 + numbers_.next();
-    if (Hooks::swap(*cell.entry, {cell.key.tag, cell.seen}, {cell.key.tag, forgotten})) return true;
+    if (Hooks::swap(*cell.entry, {cell.key.tag, cell.seen}, {cell.key.tag, long_past()}))
+      return true;
+  }
+}
+
+template <class Hooks>
+void StoreCore<Hooks>::reset_all(std::span<const Counter* const> counters, Ticks now) {
+  if (counters.empty()) return;
+  epochs_[counters.front()->rule]->number.fetch_add(1);
+  // Those that share a word are forgotten with it.
+  for (const Counter* counter : counters) {
+    for (std::uint32_t i = 0; i < counter->overflow_count; ++i) {
+      OverflowWord& word = overflow_[counter->overflow_first + i];
+      Ticks seen = word.load();
+      while (seen > now && !word.compare_exchange_weak(seen, long_past())) {
+      }
+    }
   }
 }
 
