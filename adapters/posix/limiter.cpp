@@ -117,6 +117,7 @@ void Limiter::decide(const Request& request, Decision& out) noexcept {
     out.denial = open ? Denial::none : Denial::rate_limiter_unavailable;
     out.windows.clear();
     out.tightest = 0;
+    out.subject = 0;
     out.retry_after_us.reset();
   }
   try {
@@ -129,13 +130,11 @@ void Limiter::decide(const Request& request, Decision& out) noexcept {
 void Limiter::Impl::observe(const Request& request, const Decision& decision) {
   if (!config.enabled) return;
   counters.count(decision);
-  if (decision.fields() == nullptr) return;
+  if (decision.spoken_of() == nullptr) return;
   if (config.top_clients != 0) top.note(decision);
-  if (!decision.admitted() && config.log_level <= LogLevel::info) {
-    write_decision(request, decision, LogLevel::info);
-  } else if (decision.admitted() && config.log_level == LogLevel::debug) {
-    write_decision(request, decision, LogLevel::debug);
-  }
+  const bool violation = !decision.admitted() || decision.outcome == Outcome::shadow;
+  const LogLevel level = violation ? LogLevel::info : LogLevel::debug;
+  if (config.log_level <= level) write_decision(request, decision, level);
 }
 
 void Limiter::Impl::write_decision(const Request& request, const Decision& decision,
@@ -176,6 +175,19 @@ void Limiter::after_fork() {
     log_event("attach_failed", attached.error().message);
   }
   impl_->next_request_id = random_number();
+}
+
+std::vector<WindowState> Limiter::peek(std::string_view client, std::string_view rule,
+                                       std::string_view tier) const {
+  return impl_->open.engine->peek(client, rule, tier, impl_->open.segment.now_us());
+}
+
+std::size_t Limiter::reset(std::string_view client, std::string_view rule) {
+  return impl_->open.engine->reset(client, rule, impl_->open.segment.now_us());
+}
+
+bool Limiter::reset_rule(std::string_view rule) {
+  return impl_->open.engine->reset_rule(rule, impl_->open.segment.now_us());
 }
 
 const RateLimitConfig& Limiter::config() const { return impl_->config; }

@@ -33,7 +33,7 @@ struct ExplainOptions {
 int explain(const ConfigPath& config, const ExplainOptions& options);
 
 struct ClientOptions {
-  std::string client;  ///< as logs and metrics write it: "ip:203.0.113.7"
+  std::string client;  ///< as logs and metrics write it: "ip:203.0.113.7"; empty: all of a rule
   std::string rule;    ///< empty: all
   std::string tier = "anonymous";
 };

@@ -76,19 +76,28 @@ int main(int argc, char** argv) {
   const auto add_client = [&](CLI::App& command) {
     add_config(command, config);
     command.add_option("--rule", client_options.rule, "Only this rule (default: all)");
-    command
-        .add_option("client", client_options.client,
-                    "The client as logs and metrics write it, as ip:203.0.113.7")
-        ->required();
+    return command.add_option("client", client_options.client,
+                              "The client as logs and metrics write it, as ip:203.0.113.7");
   };
   CLI::App& peek = *app.add_subcommand("peek", "Show what a client has left, taking nothing");
-  add_client(peek);
+  add_client(peek)->required();
   peek.add_option("--tier", client_options.tier, "The tier whose limits are shown")
       ->capture_default_str();
   peek.callback([&] { result = command::peek(config, client_options); });
-  CLI::App& reset = *app.add_subcommand("reset", "Forget a client");
-  add_client(reset);
-  reset.callback([&] { result = command::reset(config, client_options); });
+  CLI::App& reset = *app.add_subcommand("reset",
+                                        "Forget a client, or all clients of a rule, while "
+                                        "traffic flows");
+  CLI::Option* const one = add_client(reset);
+  bool all_clients = false;
+  CLI::Option* const all =
+      reset.add_flag("--all-clients", all_clients, "Forget all clients of the rule");
+  all->needs("--rule")->excludes(one);
+  reset.callback([&] {
+    if (one->count() + all->count() == 0) {
+      throw CLI::RequiredError("a client, or --rule with --all-clients,");
+    }
+    result = command::reset(config, client_options);
+  });
 
   CLI::App& segment = *app.add_subcommand("segment", "The shared memory that counts live in");
   segment.require_subcommand(1);

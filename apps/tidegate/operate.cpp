@@ -53,6 +53,8 @@ int peek(const ConfigPath& config, const ClientOptions& options) {
     fmt::print("{} {} per {}: {} remaining, whole in {}\n", state.rule, state.limit,
                seconds(state.window_us), state.remaining, seconds(state.reset_us));
   }
+  const Micros left_us = open->engine->peek_cooldown(options.client, open->segment.now_us());
+  if (left_us != 0) fmt::print("locked out by penalties for {}\n", seconds(left_us));
   return kFine;
 }
 
@@ -62,9 +64,14 @@ int reset(const ConfigPath& config, const ClientOptions& options) {
   const auto open = posix::open_engine(loaded->config, posix::OpenMode::existing);
   if (!open) return complain(open.error());
   if (!rule_exists(open->engine->policy(), options.rule)) return kUsage;
+  if (options.client.empty()) {
+    open->engine->reset_rule(options.rule, open->segment.now_us());
+    fmt::print("{}: all clients forgotten\n", options.rule);
+    return kFine;
+  }
   const std::size_t forgotten =
       open->engine->reset(options.client, options.rule, open->segment.now_us());
-  fmt::print("{}: {} counter{} forgotten\n", options.client, forgotten, forgotten == 1 ? "" : "s");
+  fmt::print("{}: {} count{} forgotten\n", options.client, forgotten, forgotten == 1 ? "" : "s");
   return kFine;
 }
 

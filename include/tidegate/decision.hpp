@@ -43,11 +43,13 @@ struct Request {
 
 enum class Outcome : std::uint8_t {
   allowed,
-  denied,        ///< answer 429
-  exempt,        ///< not counted, no fields
-  failed_open,   ///< the store failed; let through
-  failed_closed  ///< the store failed; answer 503
+  denied,         ///< answer 429
+  exempt,         ///< not counted, no fields
+  failed_open,    ///< the store failed; let through
+  failed_closed,  ///< the store failed; answer 503
+  shadow          ///< let through, but a shadow rule would have denied it
 };
+inline constexpr std::size_t kOutcomes = 6;
 [[nodiscard]] std::string_view to_string(Outcome outcome);
 
 /// Why a request was denied. In the order of precedence.
@@ -78,6 +80,7 @@ struct WindowState {
   /// all of it at once.
   std::uint64_t more_after_us = 0;
   bool exceeded = false;
+  bool shadow = false;  ///< of a rule that only tells what it would do
 };
 
 /// What the caller gets back. Reuse one object for many decisions: its strings and vectors keep
@@ -90,8 +93,13 @@ struct Decision {
   std::string endpoint = "default";  ///< name of the rule of the tightest window, or "exempt"
   std::string path;                  ///< the canonical path, for messages; not escaped
   std::uint64_t cost = 1;
-  std::vector<WindowState> windows;  ///< none: unlimited, exempt or disabled
-  std::size_t tightest = 0;  ///< index into `windows`: least remaining; tie: the later reset
+  std::vector<WindowState> windows;  ///< none: unlimited, exempt or disabled. Shadow rules last
+  /// Index into `windows`: least remaining; tie: the later reset. Of a shadow rule only where no
+  /// other was asked.
+  std::size_t tightest = 0;
+  /// Index into `windows` of the one that logs and metrics speak of: the tightest, or of a request
+  /// with the outcome `shadow` the tightest of those that would have denied it.
+  std::size_t subject = 0;
   /// What Retry-After says (before rounding up to seconds): of the windows exceeded the shortest or
   /// longest, as configured. Nothing where waiting does not help, or nothing was denied.
   std::optional<std::uint64_t> retry_after_us;
@@ -105,7 +113,11 @@ struct Decision {
   }
   /// The window that the response's fields describe; null where there are no fields.
   [[nodiscard]] const WindowState* fields() const {
-    return windows.empty() ? nullptr : &windows[tightest];
+    return windows.empty() || windows[tightest].shadow ? nullptr : &windows[tightest];
+  }
+  /// The window that logs and metrics speak of; null where none was asked.
+  [[nodiscard]] const WindowState* spoken_of() const {
+    return windows.empty() ? nullptr : &windows[subject];
   }
 };
 

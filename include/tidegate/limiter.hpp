@@ -18,6 +18,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "tidegate/config.hpp"
 #include "tidegate/decision.hpp"
@@ -52,6 +53,19 @@ class Limiter {
 
   /// To be called once in every child that goes on with a limiter opened before fork().
   void after_fork();
+
+  /// What a client has left, one entry for each window that could be charged for `tier` under the
+  /// rules named `rule` (all where empty). Takes nothing and writes nothing. Any thread.
+  [[nodiscard]] std::vector<WindowState> peek(std::string_view client, std::string_view rule = "",
+                                              std::string_view tier = "anonymous") const;
+  /// Forgets a client under the rules named `rule`, for all processes that share the segment, while
+  /// traffic flows; where empty, under all of them and his violations too. Returns how many counts
+  /// there were to forget. Any thread.
+  std::size_t reset(std::string_view client, std::string_view rule = "");
+  /// Forgets all clients of a rule, for all processes that share the segment, while traffic flows.
+  /// What they had counted keeps its room in the segment until it expires. False: there is no rule
+  /// of this name. Any thread.
+  bool reset_rule(std::string_view rule);
 
   [[nodiscard]] const RateLimitConfig& config() const;
   [[nodiscard]] RenderOptions render_options() const;

@@ -272,7 +272,7 @@ TEST(Validate, RefusesTwoRulesOfOneName) {
 
 TEST(Validate, RefusesWhatIsNotThereYet) {
   RateLimitConfig config;
-  config.shadow = true;
+  config.admin_token_env = "TOKEN";
   config.backend = BackendKind::redis;
   config.client_identification.jwt.emplace();
   const auto faults = validate(config);

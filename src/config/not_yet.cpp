@@ -28,19 +28,7 @@ void check_not_yet(Findings& findings, const RateLimitConfig& config) {
              !findings.given("rate_limiting.backend")) {
     refuse(findings, "redis.topology", "the Redis backend is");
   }
-  if (config.progressive_penalties.enabled) {
-    refuse(findings, "progressive_penalties.enabled", "penalties are");
-  }
-  if (config.shadow) refuse(findings, "shadow", "shadow mode is");
   if (!config.admin_token_env.empty()) refuse(findings, "admin.token_env", "the admin endpoint is");
-  for (std::size_t i = 0; i < config.endpoints.size(); ++i) {
-    const EndpointConfig& endpoint = config.endpoints[i];
-    if (endpoint.shadow) refuse(findings, fmt::format("endpoints[{}].shadow", i), "shadow mode is");
-    if (endpoint.per != Per::client) {
-      refuse(findings, fmt::format("endpoints[{}].per", i),
-             "counting per anything but \"client\" is");
-    }
-  }
   for (std::size_t i = 0; i < config.exemptions.size(); ++i) {
     if (config.exemptions[i].type == ExemptionConfig::Type::user_id) {
       refuse(findings, fmt::format("exemptions[{}].type", i), "an exemption of a user_id is");

@@ -4,6 +4,7 @@
 
 #include "config/limit.hpp"
 #include "config/tables.hpp"
+#include "core/time.hpp"
 
 namespace tidegate::config {
 namespace {
@@ -72,10 +73,21 @@ Field<RateLimitConfig> single_key_table(const std::string& key,
   };
 }
 
+// A count of violations lies in one word with a time of whole microseconds: threshold and
+// multipliers together stay below the ticks of one.
+constexpr std::uint32_t kMostViolations = 1'000;
+constexpr std::size_t kMostMultipliers = 100;
+static_assert(kMostViolations + kMostMultipliers < kTicksPerMicro);
+
+std::string array_of(std::size_t size) {
+  return size == 0 ? "an empty array" : fmt::format("an array of {}", size);
+}
+
 /// penalty_multipliers: the only list of integers.
 Field<ProgressivePenaltiesConfig> multipliers_field() {
   const auto kind = integer<std::uint32_t>(1, 1'000'000);
-  const std::string allowed = "a non-empty array of: " + kind.allowed;
+  const std::string allowed =
+      fmt::format("an array of 1 to {} of: {}", kMostMultipliers, kind.allowed);
   constexpr auto kMember = &ProgressivePenaltiesConfig::penalty_multipliers;
   return {
       .key = "penalty_multipliers",
@@ -85,9 +97,10 @@ Field<ProgressivePenaltiesConfig> multipliers_field() {
           [kind, allowed](Findings& findings, const std::string& path, const Node& node,
                           ProgressivePenaltiesConfig& out) {
             const auto* items = node.as<Array>();
-            if (items == nullptr || items->empty()) {
+            if (items == nullptr || items->empty() || items->size() > kMostMultipliers) {
               return findings.fault(
-                  path, refusal(items == nullptr ? describe(node) : "an empty array", allowed));
+                  path,
+                  refusal(items == nullptr ? describe(node) : array_of(items->size()), allowed));
             }
             (out.*kMember).clear();
             for (std::size_t i = 0; i < items->size(); ++i) {
@@ -103,7 +116,10 @@ Field<ProgressivePenaltiesConfig> multipliers_field() {
       .check =
           [kind, allowed](Findings& findings, const std::string& path,
                           const ProgressivePenaltiesConfig& value) {
-            if ((value.*kMember).empty()) findings.fault(path, refusal("none", allowed));
+            const std::size_t size = (value.*kMember).size();
+            if (size == 0 || size > kMostMultipliers) {
+              findings.fault(path, refusal(array_of(size), allowed));
+            }
             for (std::size_t i = 0; i < (value.*kMember).size(); ++i) {
               const std::uint32_t multiplier = (value.*kMember)[i];
               if (kind.problem(multiplier)) {
@@ -120,11 +136,12 @@ Field<ProgressivePenaltiesConfig> multipliers_field() {
 const Fields<ProgressivePenaltiesConfig>& progressive_penalties_fields() {
   using Config = ProgressivePenaltiesConfig;
   static const Fields<Config> fields{
-      field("enabled", &Config::enabled, boolean(), "lock out who is rejected again and again"),
+      field("enabled", &Config::enabled, boolean(),
+            "lock out clients who are rejected again and again"),
       field("detection_window", &Config::detection_window, duration(1ms, 366 * 24h),
             "violations are counted for this long"),
       field("violation_threshold", &Config::violation_threshold,
-            integer<std::uint32_t>(1, 1'000'000), "violations that start a cooldown"),
+            integer<std::uint32_t>(1, kMostViolations), "violations that start a cooldown"),
       multipliers_field(),
   };
   return fields;

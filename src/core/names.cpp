@@ -60,6 +60,8 @@ std::string_view to_string(Outcome outcome) {
       return "failed_open";
     case Outcome::failed_closed:
       return "failed_closed";
+    case Outcome::shadow:
+      return "shadow";
   }
   return "";
 }

@@ -51,13 +51,15 @@ struct Rules {
       rules[size++] = &rule;
     }
   }
+  [[nodiscard]] std::span<const Rule* const> all() const { return {rules.data(), size}; }
 };
 
 /// The window that a decision's fields describe: the one with the least left; of two, the one that
 /// is whole again later. Under maintenance it is one of those with limit 0, whatever the others
-/// say.
+/// say. Those of shadow rules come last.
 std::size_t find_tightest(const Decision& decision) {
   const auto tighter = [&](const WindowState& a, const WindowState& b) {
+    if (a.shadow != b.shadow) return b.shadow;
     if (decision.denial == Denial::maintenance && (a.limit == 0) != (b.limit == 0)) {
       return a.limit == 0;
     }
@@ -67,17 +69,41 @@ std::size_t find_tightest(const Decision& decision) {
   return static_cast<std::size_t>(tightest - decision.windows.begin());
 }
 
-/// What Retry-After is made of: the shortest or longest wait of the windows that said no.
-std::optional<std::uint64_t> find_retry_after(const Decision& decision, RetryAfter which) {
+/// The window that logs and metrics speak of.
+std::size_t find_subject(const Decision& decision) {
+  std::size_t subject = decision.tightest;
+  if (decision.outcome != Outcome::shadow) return subject;
+  const auto refused = [&](std::size_t i) {
+    return decision.windows[i].shadow && decision.windows[i].exceeded;
+  };
+  for (std::size_t i = 0; i < decision.windows.size(); ++i) {
+    if (!refused(i)) continue;
+    if (!refused(subject) || decision.windows[i].remaining < decision.windows[subject].remaining) {
+      subject = i;
+    }
+  }
+  return subject;
+}
+
+/// What Retry-After is made of: the shortest or longest wait of the windows that said no, and not
+/// before a cooldown is over.
+std::optional<std::uint64_t> find_retry_after(const Decision& decision, const Cooldown& cooldown,
+                                              RetryAfter which) {
+  if (cooldown.refused) return cooldown.left_us;
   std::optional<std::uint64_t> found;
   for (const WindowState& window : decision.windows) {
-    if (!window.retry_after_us) continue;
+    if (window.shadow || !window.retry_after_us) continue;
     if (!found || (which == RetryAfter::shortest ? *window.retry_after_us < *found
                                                  : *window.retry_after_us > *found)) {
       found = window.retry_after_us;
     }
   }
+  if (cooldown.left_us > found.value_or(0)) found = cooldown.left_us;
   return found;
+}
+
+void take_nothing(std::span<Charge> charges) {
+  for (Charge& charge : charges) charge.cost = 0;
 }
 
 }  // namespace
@@ -96,9 +122,10 @@ void Engine::decide(const Request& request, Micros now_us, Decision& out) const 
   Plan plan;
   out.time_us = now_us;
   this->plan(request, out, plan);
+  if (!plan.limited) return;
   Plan::List<Verdict> verdicts(plan.charges.size());
-  if (!plan.charges.empty()) store_.apply(plan.charges, ticks_from_micros(now_us), verdicts);
-  conclude(plan, verdicts, out);
+  const Cooldown cooldown = ask(plan, ticks_from_micros(now_us), verdicts);
+  conclude(plan, verdicts, cooldown, out);
 }
 
 void Engine::plan(const Request& request, Decision& out, Plan& plan) const {
@@ -107,6 +134,7 @@ void Engine::plan(const Request& request, Decision& out, Plan& plan) const {
   out.retry_after_us.reset();
   out.windows.clear();
   out.tightest = 0;
+  out.subject = 0;
   out.cost = request.cost.value_or(1);
 
   const std::optional<IpAddress> address = identifier_.identify(request, out.client);
@@ -138,28 +166,41 @@ void Engine::plan(const Request& request, Decision& out, Plan& plan) const {
   }
   out.endpoint = rules.rules[0]->name;
 
-  const Hash128 client = siphash128(policy_->hash_key(), out.client.client_id);
-  for (std::size_t i = 0; i < rules.size; ++i) charge(*rules.rules[i], request, client, out, plan);
-  if (out.denial != Denial::none) {
-    // Refused whatever the store says: only look, so that the fields are right and nothing is
-    // taken.
-    out.outcome = Outcome::denied;
-    for (Charge& charge : plan.charges) charge.cost = 0;
+  plan.limited = true;
+  plan.client = siphash128(policy_->hash_key(), out.client.client_id);
+  for (const bool shadow : {false, true}) {
+    for (const Rule* rule : rules.all()) {
+      if (rule->shadow != shadow) continue;
+      const Hash128 client = rule->per == Per::client ? plan.client : counted_for(*rule, address);
+      charge(*rule, request, client, out, plan);
+    }
+    if (!shadow) plan.enforced = plan.charges.size();
   }
+  // Refused whatever the store says: only look, so that the fields are right and nothing is taken.
+  const std::span charges{plan.charges.data(), plan.charges.size()};
+  if (out.denial != Denial::none) {
+    out.outcome = Outcome::denied;
+    take_nothing(charges.first(plan.enforced));
+  }
+  if (plan.shadow_denial != Denial::none) take_nothing(charges.subspan(plan.enforced));
+}
+
+Hash128 Engine::counted_for(const Rule& rule, const std::optional<IpAddress>& address) const {
+  if (rule.per == Per::all) return {};
+  std::string text;
+  identifier_.append_address(address, text);
+  return siphash128(policy_->hash_key(), text);
 }
 
 void Engine::charge(const Rule& rule, const Request& request, Hash128 client, Decision& out,
                     Plan& plan) {
   const std::uint64_t cost = request.cost.value_or(rule.cost);
   out.cost = std::max(out.cost, cost);
+  Denial& denial = rule.shadow ? plan.shadow_denial : out.denial;
   for (const Counter& counter : Policy::get_applicable_limit(rule, out.client.tier)) {
-    WindowState& state = out.windows.emplace_back();
-    state.rule = rule.name;
-    state.algorithm = counter.window.algorithm;
-    state.limit = counter.window.limit;
-    state.window_us = counter.window.window_us;
+    WindowState& state = out.windows.emplace_back(state_of(rule, counter));
     if (counter.window.limit == 0) {
-      out.denial = Denial::maintenance;  // comes before every other reason
+      denial = Denial::maintenance;  // comes before every other reason
       state.exceeded = true;
       state.reset_us = state.window_us;
       state.retry_after_us = state.window_us;
@@ -167,7 +208,7 @@ void Engine::charge(const Rule& rule, const Request& request, Hash128 client, De
       continue;
     }
     if (cost > counter.window.capacity) {
-      if (out.denial == Denial::none) out.denial = Denial::cost_exceeds_limit;
+      if (denial == Denial::none) denial = Denial::cost_exceeds_limit;
       state.exceeded = true;
     }
     plan.window_of.push_back(out.windows.size() - 1);
@@ -175,73 +216,52 @@ void Engine::charge(const Rule& rule, const Request& request, Hash128 client, De
   }
 }
 
-void Engine::conclude(const Plan& plan, std::span<const Verdict> verdicts, Decision& out) const {
-  if (out.windows.empty()) return;
+Cooldown Engine::ask(Plan& plan, Ticks now, std::span<Verdict> verdicts) const {
+  const std::span charges{plan.charges.data(), plan.charges.size()};
+  const auto enforced = charges.first(plan.enforced);
+  const auto shadows = charges.subspan(plan.enforced);
+  Cooldown cooldown;
+  if (const Penalties* penalties = policy_->penalties(); penalties != nullptr) {
+    cooldown = store_.apply(enforced, now, verdicts.first(plan.enforced), *penalties, plan.client);
+  } else if (!enforced.empty()) {
+    store_.apply(enforced, now, verdicts.first(plan.enforced));
+  }
+  if (cooldown.refused) take_nothing(shadows);
+  if (!shadows.empty()) store_.apply(shadows, now, verdicts.subspan(plan.enforced));
+  return cooldown;
+}
+
+void Engine::conclude(const Plan& plan, std::span<const Verdict> verdicts, const Cooldown& cooldown,
+                      Decision& out) const {
   std::size_t exceeded = 0;
+  bool shadow_exceeded = plan.shadow_denial != Denial::none;
   for (std::size_t i = 0; i < plan.charges.size(); ++i) {
     WindowState& state = out.windows[plan.window_of[i]];
     state.remaining = verdicts[i].quota.remaining;
     state.reset_us = verdicts[i].quota.reset_us;
     state.more_after_us = verdicts[i].quota.more_after_us;
-    if (!verdicts[i].admitted && plan.charges[i].cost != 0) {
-      state.exceeded = true;
-      state.retry_after_us = verdicts[i].quota.retry_after_us;
-      ++exceeded;
-    }
+    if (verdicts[i].admitted || plan.charges[i].cost == 0) continue;
+    state.exceeded = true;
+    state.retry_after_us = verdicts[i].quota.retry_after_us;
+    shadow_exceeded = shadow_exceeded || state.shadow;
+    if (!state.shadow) ++exceeded;
   }
   if (exceeded != 0) {
     out.outcome = Outcome::denied;
     out.denial = exceeded == 1 ? Denial::rate_limit_exceeded : Denial::multiple_windows_exceeded;
   }
-  out.tightest = find_tightest(out);
-  out.endpoint = out.windows[out.tightest].rule;
+  if (cooldown.refused) {
+    out.outcome = Outcome::denied;
+    out.denial = Denial::penalty_active;
+  }
+  if (out.outcome == Outcome::allowed && shadow_exceeded) out.outcome = Outcome::shadow;
   if (out.outcome == Outcome::denied) {
-    out.retry_after_us = find_retry_after(out, policy_->config().retry_after);
+    out.retry_after_us = find_retry_after(out, cooldown, policy_->config().retry_after);
   }
-}
-
-std::vector<WindowState> Engine::peek(std::string_view client, std::string_view rule,
-                                      std::string_view tier, Micros now_us) const {
-  const Hash128 hash = siphash128(policy_->hash_key(), client);
-  std::vector<WindowState> states;
-  for (const Rule& candidate : policy_->rules()) {
-    if (!rule.empty() && candidate.name != rule) continue;
-    for (const Counter& counter : Policy::get_applicable_limit(candidate, tier)) {
-      WindowState& state = states.emplace_back();
-      state.rule = candidate.name;
-      state.algorithm = counter.window.algorithm;
-      state.limit = counter.window.limit;
-      state.window_us = counter.window.window_us;
-      if (counter.window.limit == 0) continue;
-      const Quota quota = store_.peek(counter, hash, ticks_from_micros(now_us)).quota;
-      state.remaining = quota.remaining;
-      state.reset_us = quota.reset_us;
-      state.more_after_us = quota.more_after_us;
-    }
-  }
-  return states;
-}
-
-std::size_t Engine::reset(std::string_view client, std::string_view rule, Micros now_us) const {
-  const Hash128 hash = siphash128(policy_->hash_key(), client);
-  std::size_t forgotten = 0;
-  const auto forget = [&](const Limit& limit) {
-    for (const Counter& counter : limit) {
-      if (counter.window.limit != 0 && store_.reset(counter, hash, ticks_from_micros(now_us))) {
-        ++forgotten;
-      }
-    }
-  };
-  for (const Rule& candidate : policy_->rules()) {
-    if (!rule.empty() && candidate.name != rule) continue;
-    forget(Policy::get_applicable_limit(candidate, ""));
-    // Tiers may have windows of their own under the same rule.
-    for (const auto& [tier, limit] : candidate.tiers) forget(limit);
-    for (const TierConfig& tier : policy_->config().tiers) {
-      forget(Policy::get_applicable_limit(candidate, tier.name));
-    }
-  }
-  return forgotten;
+  if (out.windows.empty()) return;
+  out.tightest = find_tightest(out);
+  out.subject = find_subject(out);
+  out.endpoint = out.windows[out.tightest].rule;
 }
 
 }  // namespace tidegate

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -15,12 +16,14 @@
 #include "policy/policy.hpp"
 #include "store/charge.hpp"
 #include "store/memory/store.hpp"
+#include "store/penalties.hpp"
 #include "tidegate/decision.hpp"
 
 namespace tidegate {
 
 /// What one request asks of the store. A request can meet six rules at most (two spellings of its
-/// target, each with three readings); the charges of all of them are one group.
+/// target, each with three readings); the charges of all of them are one group, and those of shadow
+/// rules another, so that neither stops the other.
 struct Plan {
   static constexpr std::size_t kMaxRules = 6;
   static constexpr std::size_t kMaxCharges = kMaxRules * kMaxWindowsPerRule;
@@ -29,8 +32,12 @@ struct Plan {
   template <class T>
   using List = boost::container::static_vector<T, kMaxCharges>;
 
-  List<Charge> charges;
+  List<Charge> charges;         ///< those of shadow rules last
   List<std::size_t> window_of;  ///< charge i fills in Decision::windows[window_of[i]]
+  std::size_t enforced = 0;     ///< charges of rules that are no shadows: a group of their own
+  Denial shadow_denial = Denial::none;  ///< what shadow rules say whatever the store says
+  Hash128 client;                       ///< whose violations count
+  bool limited = false;                 ///< false: exempt or switched off, nobody is to be asked
 };
 
 /// Immutable but for the counts in the store. Thread-safe: any number of threads, one Decision
@@ -45,12 +52,18 @@ class Engine {
   void decide(const Request& request, Micros now_us, Decision& out) const;
 
   /// The state of one client under the rules named `rule` (all where empty), one entry per window
-  /// that could be charged for `tier`. Takes nothing and writes nothing.
+  /// that could be charged for `tier`. Of rules that count addresses, if the client is one. Takes
+  /// nothing and writes nothing.
   [[nodiscard]] std::vector<WindowState> peek(std::string_view client, std::string_view rule,
                                               std::string_view tier, Micros now_us) const;
-  /// Forgets one client under the rules named `rule` (all where empty), whatever his tier. Returns
-  /// how many counters had something to forget.
+  /// How long a client is still locked out by progressive penalties; 0: he is not.
+  [[nodiscard]] Micros peek_cooldown(std::string_view client, Micros now_us) const;
+  /// Forgets one client under the rules named `rule`, whatever his tier; where empty, under all,
+  /// and his violations and cooldown. Counts of rules with per = "all" are nobody's and stay.
+  /// Returns how many counts there were to forget.
   std::size_t reset(std::string_view client, std::string_view rule, Micros now_us) const;
+  /// Forgets all clients under the rule named `rule`. False if there is none.
+  bool reset_rule(std::string_view rule, Micros now_us) const;
 
   [[nodiscard]] const Policy& policy() const { return *policy_; }
   [[nodiscard]] std::shared_ptr<const Policy> shared_policy() const { return policy_; }
@@ -61,15 +74,24 @@ class Engine {
   /// that needs no asking included. Nothing is left to charge if the request is exempt or
   /// unlimited.
   void plan(const Request& request, Decision& out, Plan& plan) const;
+  /// Puts the charges to the store.
+  Cooldown ask(Plan& plan, Ticks now, std::span<Verdict> verdicts) const;
   /// Turns the store's answers into the decision.
-  void conclude(const Plan& plan, std::span<const Verdict> verdicts, Decision& out) const;
+  void conclude(const Plan& plan, std::span<const Verdict> verdicts, const Cooldown& cooldown,
+                Decision& out) const;
   static void charge(const Rule& rule, const Request& request, Hash128 client, Decision& out,
                      Plan& plan);
+  /// Whose count a rule keeps that does not count per client.
+  [[nodiscard]] Hash128 counted_for(const Rule& rule,
+                                    const std::optional<IpAddress>& address) const;
 
   std::shared_ptr<const Policy> policy_;
   Identifier identifier_;
   MemoryStore& store_;
 };
+
+/// One window of a rule of which nothing is known yet.
+[[nodiscard]] WindowState state_of(const Rule& rule, const Counter& counter);
 
 /// True for a CORS preflight: OPTIONS with Origin and Access-Control-Request-Method.
 [[nodiscard]] bool is_preflight(const Request& request);

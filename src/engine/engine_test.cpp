@@ -2,20 +2,15 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
-#include <cstring>
 #include <map>
-#include <memory>
-#include <new>
 #include <string>
-#include <vector>
+
+#include "engine/test_engine.hpp"
 
 namespace tidegate {
 namespace {
 
 using namespace std::chrono_literals;
-
-constexpr Micros kNow = 1'800'000'000'000'000;
 
 class Headers final : public HeaderLines {
  public:
@@ -28,50 +23,6 @@ class Headers final : public HeaderLines {
  private:
   std::map<std::string, std::string> lines_;
 };
-
-LimitConfig limit_of(std::uint64_t limit, std::chrono::microseconds window = 60s) {
-  return {.algorithm = Algorithm::fixed_window, .windows = {{.limit = limit, .window = window}}};
-}
-
-/// An engine on a table of its own.
-class Bench {
- public:
-  explicit Bench(const RateLimitConfig& config) {
-    const StoreGeometry geometry{.capacity = 1'000, .log_slots = 1'000};
-    memory_.resize(MemoryStore::bytes_needed(geometry) + kPage);
-    void* start = memory_.data();
-    std::size_t space = memory_.size();
-    std::align(kPage, MemoryStore::bytes_needed(geometry), start, space);
-    const std::span bytes{static_cast<std::byte*>(start), MemoryStore::bytes_needed(geometry)};
-    MemoryStore::format(bytes, geometry);
-    store_ = MemoryStore::attach(bytes, geometry).value();
-    std::shared_ptr<const Policy> policy = Policy::compile(config, HashKey{1, 2}).value();
-    EXPECT_TRUE(store_->bind(policy->counters(), policy->fingerprint(), true).has_value());
-    engine_ = std::make_unique<Engine>(std::move(policy), *store_);
-  }
-
-  Decision decide(Request request, Micros now_us = kNow) const {
-    if (!request.peer) request.peer = IpAddress::parse("203.0.113.7");
-    Decision decision;
-    engine_->decide(request, now_us, decision);
-    return decision;
-  }
-  const Engine& engine() const { return *engine_; }
-
- private:
-  static constexpr std::size_t kPage = 4096;
-  std::vector<std::byte> memory_;
-  std::unique_ptr<MemoryStore> store_;
-  std::unique_ptr<Engine> engine_;
-};
-
-EndpointConfig endpoint(std::string name, std::string pattern, LimitConfig limit) {
-  EndpointConfig config;
-  config.name = std::move(name);
-  config.pattern = std::move(pattern);
-  config.limit = std::move(limit);
-  return config;
-}
 
 TEST(Engine, CountsAClientUpToTheLimitAndSaysWhenToComeBack) {
   RateLimitConfig config;
@@ -243,6 +194,115 @@ TEST(Engine, PeekTakesNothingAndResetForgets) {
   EXPECT_EQ(bench.engine().reset("ip:203.0.113.7", "", kNow), 1U);
   EXPECT_EQ(bench.engine().reset("ip:203.0.113.8", "", kNow), 0U);
   EXPECT_EQ(bench.decide({.method = "GET", .target = "/"}).fields()->remaining, 1U);
+}
+
+TEST(Engine, AShadowRuleNeverRejectsAndTellsWhatItWouldHaveDone) {
+  RateLimitConfig config;
+  config.endpoints.push_back(endpoint("tried", "/tried", limit_of(1)));
+  config.endpoints[0].shadow = true;
+  const Bench bench(config);
+  const Request request{.method = "GET", .target = "/tried"};
+  const Decision first = bench.decide(request);
+  EXPECT_EQ(first.outcome, Outcome::allowed);
+  EXPECT_EQ(first.fields(), nullptr) << "it is not in force";
+  const Decision second = bench.decide(request);
+  EXPECT_EQ(second.outcome, Outcome::shadow);
+  EXPECT_EQ(second.status(), 200U);
+  EXPECT_EQ(second.fields(), nullptr);
+  EXPECT_FALSE(second.retry_after_us);
+  ASSERT_NE(second.spoken_of(), nullptr);
+  EXPECT_EQ(second.spoken_of()->rule, "tried");
+  EXPECT_TRUE(second.spoken_of()->exceeded);
+}
+
+TEST(Engine, EvenAShadowOfMaintenanceLetsThrough) {
+  RateLimitConfig config;
+  config.shadow = true;
+  config.default_limit = limit_of(0);
+  const Bench bench(config);
+  EXPECT_EQ(bench.decide({.method = "GET", .target = "/"}).outcome, Outcome::shadow);
+  config.default_limit = limit_of(3);
+  EXPECT_EQ(Bench(config).decide({.method = "GET", .target = "/", .cost = 4}).outcome,
+            Outcome::shadow);
+}
+
+TEST(Engine, ShadowAndEnforcedRulesOfOneRequestDoNotStopEachOther) {
+  RateLimitConfig config;
+  config.default_limit = limit_of(3);
+  config.endpoints.push_back(endpoint("tried", "/tried/*", limit_of(1)));
+  config.endpoints[0].shadow = true;
+  const Bench bench(config);
+  // Its two readings meet the shadow and the default.
+  const Request both{.method = "GET", .target = "/tried%2Fx"};
+  EXPECT_EQ(bench.decide(both).outcome, Outcome::allowed);
+  const Decision second = bench.decide(both);
+  EXPECT_EQ(second.outcome, Outcome::shadow);
+  ASSERT_NE(second.fields(), nullptr);
+  EXPECT_EQ(second.fields()->rule, "default");
+  EXPECT_EQ(second.fields()->remaining, 1U) << "the shadow's refusal stops no charge";
+  EXPECT_EQ(second.spoken_of()->rule, "tried");
+  EXPECT_EQ(bench.decide(both).outcome, Outcome::shadow);
+  const Decision fourth = bench.decide(both);
+  EXPECT_EQ(fourth.outcome, Outcome::denied);
+  EXPECT_EQ(fourth.spoken_of()->rule, "default");
+}
+
+TEST(Engine, CountsAddressesOrEverybodyWhereARuleSaysSo) {
+  RateLimitConfig config;
+  config.default_limit = limit_of(100);
+  config.endpoints.push_back(endpoint("login", "/login", limit_of(2)));
+  config.endpoints[0].per = Per::address;
+  config.endpoints.push_back(endpoint("report", "/report", limit_of(2)));
+  config.endpoints[1].per = Per::all;
+  const Bench bench(config);
+  const auto ask = [&](const char* peer, const char* target, const char* user) {
+    const Request request{
+        .peer = IpAddress::parse(peer), .method = "GET", .target = target, .client = user};
+    return bench.decide(request).admitted();
+  };
+  EXPECT_TRUE(ask("203.0.113.7", "/login", "user:1"));
+  EXPECT_TRUE(ask("203.0.113.7", "/login", "user:2"));
+  EXPECT_FALSE(ask("203.0.113.7", "/login", "user:3"));
+  EXPECT_TRUE(ask("203.0.113.8", "/login", "user:3"));
+  EXPECT_TRUE(ask("203.0.113.7", "/report", "user:1"));
+  EXPECT_TRUE(ask("203.0.113.8", "/report", "user:2"));
+  EXPECT_FALSE(ask("203.0.113.9", "/report", "user:3"));
+
+  EXPECT_EQ(bench.engine().peek("ip:203.0.113.7", "login", "", kNow)[0].remaining, 0U);
+  EXPECT_TRUE(bench.engine().peek("user:1", "login", "", kNow).empty());
+  EXPECT_EQ(bench.engine().peek("user:9", "report", "", kNow)[0].remaining, 0U);
+  EXPECT_EQ(bench.engine().reset("user:1", "", kNow), 0U) << "none of these counts is his";
+  EXPECT_EQ(bench.engine().reset("ip:203.0.113.7", "", kNow), 1U);
+  EXPECT_TRUE(ask("203.0.113.7", "/login", "user:3"));
+}
+
+TEST(Engine, AllClientsOfARuleAreForgottenAtOnceAndNobodyElses) {
+  RateLimitConfig config;
+  config.default_limit = limit_of(1);
+  config.endpoints.push_back(endpoint("search", "/search/*", limit_of(1)));
+  for (const Algorithm algorithm : {Algorithm::token_bucket, Algorithm::sliding_window,
+                                    Algorithm::sliding_window_counter, Algorithm::fixed_window}) {
+    config.endpoints[0].limit.algorithm = algorithm;
+    const Bench bench(config);
+    const auto ask = [&](int client, const char* target) {
+      const std::string name = "user:" + std::to_string(client);
+      return bench.decide({.method = "GET", .target = target, .client = name}).admitted();
+    };
+    for (int client = 0; client < 20; ++client) {
+      EXPECT_TRUE(ask(client, "/search/x"));
+      EXPECT_FALSE(ask(client, "/search/x"));
+      EXPECT_TRUE(ask(client, "/"));
+    }
+    for (int again = 0; again < 2; ++again) {
+      EXPECT_TRUE(bench.engine().reset_rule("search", kNow));
+      for (int client = 0; client < 20; ++client) {
+        EXPECT_TRUE(ask(client, "/search/x")) << to_string(algorithm);
+        EXPECT_FALSE(ask(client, "/search/x"));
+        EXPECT_FALSE(ask(client, "/"));
+      }
+    }
+    EXPECT_FALSE(bench.engine().reset_rule("nothing", kNow));
+  }
 }
 
 TEST(Engine, OneDecisionObjectServesManyRequests) {

@@ -31,11 +31,25 @@ void explain_reading(const Policy& policy, std::string_view path, std::string_vi
                     : fmt::format("  meets the rule {}", quoted(rule.name)));
 }
 
+std::string_view counts_for(Per per) {
+  switch (per) {
+    case Per::client:
+      return "";
+    case Per::address:
+      return ", counted for the address whoever the client is";
+    case Per::all:
+      return ", one count for everybody";
+  }
+  return "";
+}
+
 void explain_rule(const Rule& rule, const Request& request, std::string_view tier,
                   std::string& out) {
   const Limit& limit = Policy::get_applicable_limit(rule, tier);
   const std::uint64_t cost = request.cost.value_or(rule.cost);
-  add_line(out, fmt::format("{}, cost {}, tier {}:", quoted(rule.name), cost, quoted(tier)));
+  add_line(out, fmt::format("{}, cost {}, tier {}{}:", quoted(rule.name), cost, quoted(tier),
+                            counts_for(rule.per)));
+  if (rule.shadow) add_line(out, "  a shadow: decides, counts and logs, and never rejects");
   if (limit.empty()) add_line(out, "  unlimited");
   for (const Counter& counter : limit) {
     std::string line = "  " + describe(counter.window);
@@ -105,6 +119,10 @@ std::string explain(const Policy& policy, const Identifier& identifier, const Re
 
   out += rules.size() == 1 ? "charged to\n" : "charged to all of them, all or nothing\n";
   for (const Rule* rule : rules) explain_rule(*rule, request, client.tier, out);
+  if (const Penalties* penalties = policy.penalties(); penalties != nullptr) {
+    add_line(out, fmt::format("violation number {} and later ones lock the client out for a while",
+                              penalties->threshold));
+  }
   return out;
 }
 

@@ -161,7 +161,7 @@ void append_window(const WindowState& window, std::string& out) {
 }
 
 void append_decision(Micros t_us, const Decision& decision, std::string& out) {
-  const WindowState* fields = decision.fields();
+  const WindowState* const fields = decision.fields();
   fmt::format_to(std::back_inserter(out), "{{\"t_us\":{},\"status\":{},\"error\":", t_us,
                  decision.status());
   if (decision.denial == Denial::none) {
@@ -183,6 +183,7 @@ void append_decision(Micros t_us, const Decision& decision, std::string& out) {
   append_optional("reset_us", field(&WindowState::reset_us), out);
   append_optional("retry_after_us", decision.retry_after_us, out);
   if (decision.outcome == Outcome::exempt) out += ",\"exempt\":true";
+  if (decision.outcome == Outcome::shadow) out += ",\"shadow\":true";
   if (decision.windows.size() > 1) {
     out += ",\"windows\":[";
     for (const WindowState& window : decision.windows) {

@@ -82,11 +82,16 @@ bool Identifier::identify_by_header(const Step& step, const Request& request,
 void Identifier::identify_by_address(const std::optional<IpAddress>& address,
                                      ClientIdentity& out) const {
   out.client_type = ClientType::ip;
-  out.client_id = "ip:";
+  out.client_id.clear();
+  append_address(address, out.client_id);
+}
+
+void Identifier::append_address(const std::optional<IpAddress>& address, std::string& out) const {
+  out += "ip:";
   if (address) {
-    append_grouped(*address, ipv6_prefix_, out.client_id);
+    append_grouped(*address, ipv6_prefix_, out);
   } else {
-    out.client_id += "local";
+    out += "local";
   }
 }
 

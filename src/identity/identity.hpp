@@ -38,6 +38,10 @@ class Identifier {
   /// Whether a tier is configured is for the policy to say; without one it is "anonymous".
   std::optional<IpAddress> identify(const Request& request, ClientIdentity& out) const;
 
+  /// Appends the text of a client who is known by his address: "ip:203.0.113.7"; "ip:local" without
+  /// one.
+  void append_address(const std::optional<IpAddress>& address, std::string& out) const;
+
   /// One line per step for `tidegate explain`: what was looked at, what it gave, what was skipped.
   [[nodiscard]] std::vector<std::string> explain(const Request& request) const;
 

@@ -43,10 +43,6 @@ void add(std::atomic<std::uint64_t>& count) { count.fetch_add(1, std::memory_ord
 
 }  // namespace
 
-std::string_view to_string(Status status) {
-  return status == Status::shadow ? "shadow" : to_string(static_cast<Outcome>(status));
-}
-
 void Counters::SharedLabel::write(std::string_view from) {
   const std::size_t length = std::min(from.size(), text.size());
   std::copy_n(from.begin(), length, text.begin());
@@ -95,7 +91,9 @@ Counters::SharedRow& Counters::find_row(std::string_view endpoint, std::string_v
 }
 
 void Counters::count(const Decision& decision) {
-  SharedRow& row = row_of(decision.endpoint, decision.client.tier);
+  const WindowState* const window = decision.spoken_of();
+  SharedRow& row =
+      row_of(window == nullptr ? decision.endpoint : window->rule, decision.client.tier);
   add(row.requests[static_cast<std::size_t>(decision.outcome)]);
   if (decision.outcome == Outcome::denied) {
     add(row.exceeded[static_cast<std::size_t>(decision.client.client_type)]);
@@ -119,7 +117,7 @@ std::vector<Counters::Row> Counters::rows() const {
     std::pair<std::string, std::string> labels{other ? kOther : shared.endpoint.read(),
                                                other ? kOther : shared.tier.read()};
     Row& sum = sums[labels];
-    for (std::size_t i = 0; i < kStatuses; ++i) sum.requests[i] += shared.requests[i].load();
+    for (std::size_t i = 0; i < kOutcomes; ++i) sum.requests[i] += shared.requests[i].load();
     for (std::size_t i = 0; i < kClientTypes; ++i) sum.exceeded[i] += shared.exceeded[i].load();
     sum.endpoint = std::move(labels.first);
     sum.tier = std::move(labels.second);

@@ -22,11 +22,7 @@
 
 namespace tidegate {
 
-/// The values of the label `status`, in the order of Outcome and then shadow.
-enum class Status : std::uint8_t { allowed, denied, exempt, failed_open, failed_closed, shadow };
-inline constexpr std::size_t kStatuses = 6;
 inline constexpr std::size_t kClientTypes = 3;
-[[nodiscard]] std::string_view to_string(Status status);
 
 /// A view on the counters in shared memory. Any number of processes and threads; nothing waits for
 /// anybody. Zeroed memory is an empty table.
@@ -50,7 +46,7 @@ class Counters {
   struct Row {
     std::string endpoint;
     std::string tier;
-    std::array<std::uint64_t, kStatuses> requests{};
+    std::array<std::uint64_t, kOutcomes> requests{};     ///< by Outcome
     std::array<std::uint64_t, kClientTypes> exceeded{};  ///< by ClientType
   };
   /// What was counted, one row for each pair of labels, in the order of their names.
@@ -73,7 +69,7 @@ class Counters {
     std::atomic<std::uint32_t> state;
     SharedLabel endpoint;
     SharedLabel tier;
-    std::array<std::atomic<std::uint64_t>, kStatuses> requests;
+    std::array<std::atomic<std::uint64_t>, kOutcomes> requests;
     std::array<std::atomic<std::uint64_t>, kClientTypes> exceeded;
   };
   struct SharedWarning {

@@ -16,7 +16,7 @@ struct alignas(64) Memory {
   std::array<std::byte, 64 * 1024> bytes{};
 };
 
-std::uint64_t requests(const Counters& counters, std::string_view endpoint, Status status) {
+std::uint64_t requests(const Counters& counters, std::string_view endpoint, Outcome status) {
   for (const Counters::Row& row : counters.rows()) {
     if (row.endpoint == endpoint) return row.requests[static_cast<std::size_t>(status)];
   }
@@ -35,8 +35,8 @@ TEST(Counters, CountsByEndpointTierAndStatus) {
   ASSERT_EQ(rows.size(), 2U);
   EXPECT_EQ(rows[0].endpoint, "default");
   EXPECT_EQ(rows[0].tier, "anonymous");
-  EXPECT_EQ(rows[0].requests[static_cast<std::size_t>(Status::allowed)], 2U);
-  EXPECT_EQ(rows[0].requests[static_cast<std::size_t>(Status::denied)], 1U);
+  EXPECT_EQ(rows[0].requests[static_cast<std::size_t>(Outcome::allowed)], 2U);
+  EXPECT_EQ(rows[0].requests[static_cast<std::size_t>(Outcome::denied)], 1U);
   EXPECT_EQ(rows[1].endpoint, "search");
   EXPECT_EQ(rows[1].tier, "premium");
 }
@@ -60,7 +60,7 @@ TEST(Counters, AreOneForAllWhoShareTheMemory) {
   Counters other(memory.bytes);
   one.count(a_decision("ip:1.2.3.4", Outcome::allowed));
   other.count(a_decision("ip:5.6.7.8", Outcome::allowed));
-  EXPECT_EQ(requests(one, "default", Status::allowed), 2U);
+  EXPECT_EQ(requests(one, "default", Outcome::allowed), 2U);
 }
 
 TEST(Counters, LoseNothingWhenThreadsCountAtOnce) {
@@ -96,7 +96,7 @@ TEST(Counters, CallWhatFindsNoRoomOther) {
   std::uint64_t sum = 0;
   for (const Counters::Row& row : counters.rows()) sum += row.requests[0];
   EXPECT_EQ(sum, std::uint64_t{kMore});
-  EXPECT_GT(requests(counters, "other", Status::allowed), 0U);
+  EXPECT_GT(requests(counters, "other", Outcome::allowed), 0U);
 }
 
 TEST(Counters, CallLabelsThatAreTooLongOther) {
@@ -104,8 +104,8 @@ TEST(Counters, CallLabelsThatAreTooLongOther) {
   Counters counters(memory.bytes);
   counters.count(a_decision("ip:1.2.3.4", Outcome::allowed, std::string(65, 'x')));
   counters.count(a_decision("ip:1.2.3.4", Outcome::allowed, std::string(64, 'x')));
-  EXPECT_EQ(requests(counters, "other", Status::allowed), 1U);
-  EXPECT_EQ(requests(counters, std::string(64, 'x'), Status::allowed), 1U);
+  EXPECT_EQ(requests(counters, "other", Outcome::allowed), 1U);
+  EXPECT_EQ(requests(counters, std::string(64, 'x'), Outcome::allowed), 1U);
 }
 
 TEST(Counters, GoOnBesideWhatADeadProcessHasLeftHalfWritten) {
@@ -116,9 +116,9 @@ TEST(Counters, GoOnBesideWhatADeadProcessHasLeftHalfWritten) {
   for (std::size_t i = 0; i < count; ++i) rows[i].state.store(i == 5 ? 0 : 1);
   Counters counters(memory.bytes);
   for (int i = 0; i < 3; ++i) counters.count(a_decision("ip:1.2.3.4", Outcome::allowed));
-  EXPECT_EQ(requests(counters, "default", Status::allowed), 3U);
+  EXPECT_EQ(requests(counters, "default", Outcome::allowed), 3U);
   counters.count(a_decision("ip:1.2.3.4", Outcome::allowed, "search"));
-  EXPECT_EQ(requests(counters, "other", Status::allowed), 1U);
+  EXPECT_EQ(requests(counters, "other", Outcome::allowed), 1U);
 }
 
 TEST(Counters, AddUpRowsThatTwoProcessesPublishedAtOnce) {
@@ -134,7 +134,7 @@ TEST(Counters, AddUpRowsThatTwoProcessesPublishedAtOnce) {
   rows[free].requests[0].store(41);
   rows[free].state.store(2);
   ASSERT_EQ(counters.rows().size(), 1U);
-  EXPECT_EQ(requests(counters, "default", Status::allowed), 42U);
+  EXPECT_EQ(requests(counters, "default", Outcome::allowed), 42U);
 }
 
 TEST(Counters, SurviveJunk) {

@@ -6,7 +6,7 @@
 namespace tidegate {
 
 std::optional<std::uint64_t> LogGate::pass(const Decision& decision) {
-  const WindowState& window = *decision.fields();
+  const WindowState& window = *decision.spoken_of();
   const Hash128 client = siphash128(key_, decision.client.client_id);
   const Hash128 rule = siphash128(key_, window.rule);
   const std::uint64_t tag = (client.low ^ rule.high ^ window.window_us) | 1;

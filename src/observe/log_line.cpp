@@ -52,6 +52,12 @@ std::uint64_t count_of(const WindowState& window) {
   return window.limit - std::min(window.limit, window.remaining);
 }
 
+/// What a shadow rule would have said counts as said.
+std::string_view event_of(const Decision& decision) {
+  if (decision.outcome == Outcome::shadow) return to_string(Denial::rate_limit_exceeded);
+  return decision.denial == Denial::none ? "rate_limit_checked" : to_string(decision.denial);
+}
+
 }  // namespace
 
 std::string_view to_string(LogLevel level) {
@@ -70,12 +76,11 @@ std::string_view to_string(LogLevel level) {
 
 void append_log_line(const Decision& decision, LogLevel level, Micros wall_us,
                      std::string_view request_id, std::uint64_t suppressed, std::string& out) {
-  const WindowState& window = *decision.fields();
-  const bool denied = decision.denial != Denial::none;
-  begin_line(wall_us, level, denied ? to_string(decision.denial) : "rate_limit_checked", out);
+  const WindowState& window = *decision.spoken_of();
+  begin_line(wall_us, level, event_of(decision), out);
   append_member("client_id", decision.client.client_id, kMaxTextBytes, out);
   append_member("client_type", to_string(decision.client.client_type), kMaxTextBytes, out);
-  append_member("endpoint", decision.endpoint, kMaxTextBytes, out);
+  append_member("endpoint", window.rule, kMaxTextBytes, out);
   append_member("tier", decision.client.tier, kMaxTextBytes, out);
   fmt::format_to(std::back_inserter(out),
                  R"(,"limit_config":{{"limit":{},"window_seconds":{},"algorithm":"{}"}})"

@@ -22,7 +22,8 @@ namespace tidegate {
 ///    "limit_config":{"limit":20,"window_seconds":60,"algorithm":"sliding_window_counter"},
 ///    "current_count":20,"status":"denied","retry_after":57,"request_id":"...","suppressed":0}
 ///
-/// `event` is the reason of a denial, else "rate_limit_checked". `retry_after` is in seconds as the
+/// `event` is the reason of a denial (rate_limit_exceeded where a shadow rule would have denied),
+/// else "rate_limit_checked". `retry_after` is in seconds as the
 /// client was told, null where it was told none. Values from the request are cut at 256 bytes.
 void append_log_line(const Decision& decision, LogLevel level, Micros wall_us,
                      std::string_view request_id, std::uint64_t suppressed, std::string& out);

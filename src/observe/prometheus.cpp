@@ -63,11 +63,11 @@ std::string prometheus_text(const Metrics& metrics) {
   Writer writer;
   writer.family("rate_limit_requests_total", "counter", "Decisions by rule, tier and status.");
   for (const Counters::Row& row : metrics.rows) {
-    for (std::size_t i = 0; i < kStatuses; ++i) {
+    for (std::size_t i = 0; i < kOutcomes; ++i) {
       if (row.requests[i] == 0) continue;
       writer.sample({{"endpoint", row.endpoint},
                      {"tier", row.tier},
-                     {"status", to_string(static_cast<Status>(i))}},
+                     {"status", to_string(static_cast<Outcome>(i))}},
                     row.requests[i]);
     }
   }

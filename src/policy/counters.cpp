@@ -23,9 +23,9 @@ std::vector<Limit*> limits_of(Rule& rule) {
   return limits;
 }
 
-/// Numbers the windows of a rule, those of all its tiers together, the shortest first. With more
-/// windows than there are places, some share one: a place is a hint where to look, not a name.
-void set_places(Rule& rule) {
+/// Numbers the rule, and its windows, those of all its tiers together, the shortest first. With
+/// more windows than there are places, some share one: a place is a hint where to look, not a name.
+void set_places(Rule& rule, std::uint32_t number) {
   const auto order_of = [](const Counter& counter) {
     return std::pair(counter.window.window_us, counter.window.algorithm);
   };
@@ -35,6 +35,7 @@ void set_places(Rule& rule) {
   }
   for (Limit* limit : limits_of(rule)) {
     for (Counter& counter : *limit) {
+      counter.rule = number;
       const auto place = std::distance(windows.begin(), windows.find(order_of(counter)));
       counter.place =
           static_cast<std::uint8_t>(static_cast<std::size_t>(place) % kMaxWindowsPerRule);
@@ -84,7 +85,9 @@ Limit make_limit(std::string_view name_space, std::string_view rule, const Limit
 
 std::expected<CounterLayout, Error> lay_out_counters(std::vector<Rule>& rules,
                                                      const HashKey& hash_key) {
-  for (Rule& rule : rules) set_places(rule);
+  for (std::size_t i = 0; i < rules.size(); ++i) {
+    set_places(rules[i], static_cast<std::uint32_t>(i));
+  }
 
   const auto groups = group_by_key(rules);
   constexpr std::size_t kMostWindows = kOverflowEntries / kMinOverflowPerWindow;

@@ -1,6 +1,7 @@
 #include "policy/policy.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace tidegate {
@@ -19,12 +20,16 @@ std::vector<Rule> make_rules(const RateLimitConfig& config, const HashKey& hash_
   for (const TierConfig& tier : config.tiers) {
     rules[0].tiers.emplace(tier.name, limit("default", tier.limit));
   }
+  rules[0].shadow = config.shadow;
   rules[1].name = "preflight";
+  rules[1].shadow = config.shadow;
   rules[1].limit = limit("preflight", config.default_limit);
   for (const EndpointConfig& endpoint : config.endpoints) {
     Rule& rule = rules.emplace_back();
     rule.name = endpoint.name;
     rule.cost = endpoint.cost;
+    rule.per = endpoint.per;
+    rule.shadow = config.shadow || endpoint.shadow;
     rule.limit = limit(rule.name, endpoint.limit);
     for (const auto& [tier, tier_limit] : endpoint.tiers) {
       rule.tiers.emplace(tier, limit(rule.name, tier_limit));
@@ -72,6 +77,21 @@ std::set<std::string, std::less<>> make_tiers(const RateLimitConfig& config) {
   return tiers;
 }
 
+/// None if they are off, or if nothing is ever rejected.
+std::optional<Penalties> make_penalties(const RateLimitConfig& config, const HashKey& hash_key) {
+  const ProgressivePenaltiesConfig& its = config.progressive_penalties;
+  if (!its.enabled || config.shadow) return std::nullopt;
+  // No rule's name: those are printable.
+  const auto key = [&](std::string_view what) {
+    return siphash128(hash_key, config.name_space + '\0' + '\1' + std::string(what));
+  };
+  return Penalties{.detection = static_cast<Ticks>(its.detection_window.count()) * kTicksPerMicro,
+                   .threshold = its.violation_threshold,
+                   .multipliers = its.penalty_multipliers,
+                   .count_key = key("violations"),
+                   .cooldown_key = key("cooldown")};
+}
+
 }  // namespace
 
 Policy::Policy(const RateLimitConfig& config, const HashKey& hash_key)
@@ -81,7 +101,8 @@ Policy::Policy(const RateLimitConfig& config, const HashKey& hash_key)
       tiers_(make_tiers(config)),
       endpoints_(make_endpoints(config)),
       exempt_endpoints_(make_exempt_endpoints(config)),
-      exempt_addresses_(make_exempt_addresses(config)) {}
+      exempt_addresses_(make_exempt_addresses(config)),
+      penalties_(make_penalties(config, hash_key)) {}
 
 std::expected<std::unique_ptr<const Policy>, Error> Policy::compile(const RateLimitConfig& config,
                                                                     const HashKey& hash_key) {
@@ -107,6 +128,14 @@ bool Policy::exempt_address(const IpAddress& address) const {
 }
 
 bool Policy::known_tier(std::string_view tier) const { return tiers_.contains(tier); }
+
+std::vector<const Counter*> Policy::counters_of(const Rule& rule) const {
+  const auto number = static_cast<std::uint32_t>(&rule - rules_.data());
+  std::vector<const Counter*> found;
+  std::ranges::copy_if(counters(), std::back_inserter(found),
+                       [number](const Counter* counter) { return counter->rule == number; });
+  return found;
+}
 
 const Limit& Policy::get_applicable_limit(const Rule& rule, std::string_view tier) {
   const auto found = rule.tiers.find(tier);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <expected>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -16,7 +17,7 @@
 #include "policy/path.hpp"
 #include "policy/pattern.hpp"
 #include "policy/rule.hpp"
-#include "store/charge.hpp"
+#include "store/penalties.hpp"
 #include "tidegate/client.hpp"
 #include "tidegate/config.hpp"
 #include "tidegate/error.hpp"
@@ -52,6 +53,10 @@ class Policy {
   /// Every counter in force, each key once, in a fixed order: the same in all processes with one
   /// configuration.
   [[nodiscard]] const std::vector<const Counter*>& counters() const { return layout_.counters; }
+  /// Those of one rule, whatever the tier.
+  [[nodiscard]] std::vector<const Counter*> counters_of(const Rule& rule) const;
+  /// Progressive penalties; null: there are none.
+  [[nodiscard]] const Penalties* penalties() const { return penalties_ ? &*penalties_ : nullptr; }
   /// Names the counters and their shares of overflow entries and rings: two processes may share a
   /// segment only if theirs are equal.
   [[nodiscard]] Hash128 fingerprint() const { return layout_.fingerprint; }
@@ -71,6 +76,7 @@ class Policy {
   EndpointMatcher exempt_endpoints_;
   std::vector<Cidr> exempt_addresses_;
   CounterLayout layout_;  // points into rules_
+  std::optional<Penalties> penalties_;
 };
 
 }  // namespace tidegate

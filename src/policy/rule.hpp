@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "store/charge.hpp"
+#include "tidegate/config.hpp"
 
 namespace tidegate {
 
@@ -18,6 +19,8 @@ using Limit = std::vector<Counter>;
 struct Rule {
   std::string name;
   std::uint64_t cost = 1;
+  Per per = Per::client;
+  bool shadow = false;  ///< decides and counts, and never rejects
   Limit limit;
   std::map<std::string, Limit, std::less<>> tiers;  ///< instead of `limit`, for these tiers
 };

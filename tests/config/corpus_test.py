@@ -63,8 +63,8 @@ FAULTY_VARIABLES = [
      '"preflight" and "other" (these name counts of our own)'),
     ("RATE_LIMIT_BACKEND", "redis",
      "rate_limiting.backend: the Redis backend is not available in this version"),
-    ("RATE_LIMIT_SHADOW", "true",
-     "rate_limiting.shadow: shadow mode is not available in this version"),
+    ("RATE_LIMIT_ADMIN__TOKEN_ENV", "TOKEN",
+     "rate_limiting.admin.token_env: the admin endpoint is not available in this version"),
     ("RATE_LIMIT_REDIS__URL", "redis://:hunter2@localhost/0",
      "rate_limiting.redis.url: the Redis backend is not available in this version"),
 ]
