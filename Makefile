@@ -27,4 +27,4 @@ test:
 	@tools/install-packages build test
 	@./dev sanitize
 	@./dev fuzz --seconds $(FUZZ_SECONDS)
-	@./dev test
+	@./dev test --all

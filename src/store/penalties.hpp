@@ -67,7 +67,7 @@ namespace penalty {
       std::min<std::size_t>(count - penalties.threshold, penalties.multipliers.size() - 1);
   constexpr Ticks kLongest = kMaxWindow_us * kTicksPerMicro;
   const std::uint64_t multiplier = penalties.multipliers[step];
-  return multiplier >= kLongest / window ? kLongest : multiplier * window;
+  return multiplier > kLongest / window ? kLongest : multiplier * window;
 }
 
 }  // namespace penalty

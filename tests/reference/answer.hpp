@@ -41,25 +41,24 @@ std::uint64_t first_from(std::uint64_t low, std::uint64_t high, Predicate&& hold
   return low;
 }
 
-/// Decides with any reference, which offers
-///   fits(now_us, cost)   would it be admitted?
-///   take(now_us, cost)   count it
-///   capacity()           the largest cost that ever fits
-///   span_us()            after which all is forgotten, counted from the latest time it has seen
-///   latest_us(now_us)    the later of now and the latest time it has seen
-///   seen_at(now_us)      itself, as a request of that time sees it and is told to wait by
+// A reference offers
+//   fits(now_us, cost)   would it be admitted?
+//   take(now_us, cost)   count it
+//   capacity()           the largest cost that ever fits
+//   span_us()            after which all is forgotten, counted from the latest time it has seen
+//   latest_us(now_us)    the later of now and the latest time it has seen
+//   seen_at(now_us)      itself, as a request of that time sees it and is told to wait by
+
+/// What a request is told that was admitted (and counted), or was not.
 template <class Reference>
-Answer decide(Reference& reference, std::uint64_t now_us, std::uint64_t cost) {
+Answer tell(const Reference& reference, std::uint64_t now_us, std::uint64_t cost, bool admitted) {
   const auto wait_for = [now_us](const Reference& state, std::uint64_t units) {
     const std::uint64_t by = state.latest_us(now_us) + state.span_us();
     return first_from(now_us, by, [&](std::uint64_t us) { return state.fits(us, units); }) - now_us;
   };
-  Answer answer;
-  answer.admitted = cost == 0 || reference.fits(now_us, cost);
-  if (answer.admitted && cost != 0) reference.take(now_us, cost);
-
+  Answer answer{.admitted = admitted};
   Reference seen = reference.seen_at(now_us);
-  if (!answer.admitted) answer.retry_after_us = wait_for(seen, cost);
+  if (!admitted) answer.retry_after_us = wait_for(seen, cost);
   const std::uint64_t capacity = reference.capacity();
   answer.remaining = capacity - first_from(0, capacity, [&](std::uint64_t taken) {
                        return seen.fits(now_us, capacity - taken);
@@ -69,6 +68,14 @@ Answer decide(Reference& reference, std::uint64_t now_us, std::uint64_t cost) {
   if (answer.remaining != 0) seen.take(now_us, answer.remaining);
   answer.more_after_us = wait_for(seen, 1);
   return answer;
+}
+
+/// Decides, and counts what is admitted.
+template <class Reference>
+Answer decide(Reference& reference, std::uint64_t now_us, std::uint64_t cost) {
+  const bool admitted = cost == 0 || reference.fits(now_us, cost);
+  if (admitted && cost != 0) reference.take(now_us, cost);
+  return tell(reference, now_us, cost, admitted);
 }
 
 }  // namespace tidegate::reference

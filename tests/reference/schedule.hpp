@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <random>
 
 #include "core/time.hpp"
@@ -14,11 +15,17 @@
 
 namespace tidegate::reference {
 
+/// How many schedules a test runs: TIDEGATE_SCHEDULES of them, else `usual`.
+inline std::uint64_t schedules(std::uint64_t usual) {
+  if (const char* given = std::getenv("TIDEGATE_SCHEDULES"); given != nullptr) {
+    return std::strtoull(given, nullptr, 10);
+  }
 #ifdef TIDEGATE_SANITIZED
-inline constexpr std::uint64_t kSchedules = 10'000;
+  return usual / 10;
 #else
-inline constexpr std::uint64_t kSchedules = 100'000;
+  return usual;
 #endif
+}
 
 class Schedule {
  public:

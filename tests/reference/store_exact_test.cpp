@@ -109,26 +109,27 @@ void run(Algorithm algorithm, std::uint64_t max_limit, std::uint64_t schedules,
 }
 
 TEST(StoreExact, SlidingWindow) {
-  run(Algorithm::sliding_window, 100, reference::kSchedules, [](const Window& window) {
+  run(Algorithm::sliding_window, 100, reference::schedules(50'000), [](const Window& window) {
     return reference::SlidingWindow(window.limit, window.window_us);
   });
 }
 
 TEST(StoreExact, SlidingWindowCounter) {
-  run(Algorithm::sliding_window_counter, 1'000'000'000, reference::kSchedules / 10,
+  run(Algorithm::sliding_window_counter, 1'000'000'000, reference::schedules(50'000) / 10,
       [](const Window& window) {
         return reference::SlidingWindowCounter(window.limit, window.window_us);
       });
 }
 
 TEST(StoreExact, TokenBucket) {
-  run(Algorithm::token_bucket, 1'000'000'000, reference::kSchedules / 10, [](const Window& window) {
-    return reference::TokenBucket(window.limit, window.window_us, window.capacity);
-  });
+  run(Algorithm::token_bucket, 1'000'000'000, reference::schedules(50'000) / 10,
+      [](const Window& window) {
+        return reference::TokenBucket(window.limit, window.window_us, window.capacity);
+      });
 }
 
 TEST(StoreExact, FixedWindow) {
-  run(Algorithm::fixed_window, 1'000'000'000, reference::kSchedules / 10,
+  run(Algorithm::fixed_window, 1'000'000'000, reference::schedules(50'000) / 10,
       [](const Window& window) { return reference::FixedWindow(window.limit, window.window_us); });
 }
 
