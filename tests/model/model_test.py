@@ -80,6 +80,16 @@ class Model(unittest.TestCase):
         self.holds("group", "TIME=2 REQUESTS=2", cycles=True)
         self.is_caught("group", "TIME=2 REQUESTS=2 UNDO_BY_SUBTRACTION")
 
+    def test_penalties_count_what_happened(self):
+        for names in ("RULES=2 TIME=5 PROCESSES=2 REQUESTS=2",
+                      "RULES=1 TIME=5 PROCESSES=3 REQUESTS=2"):
+            with self.subTest(names):
+                self.holds("penalty", names)
+                self.holds("penalty", names, cycles=True)
+        for part in "MARKER_STORED", "COUNT_STORED", "COOLDOWN_STORED":
+            with self.subTest(part):
+                self.is_caught("penalty", f"RULES=2 TIME=4 PROCESSES=2 REQUESTS=2 {part}")
+
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
