@@ -1,4 +1,4 @@
-// The memory that the workers share: a store, a clock, and what was granted.
+// The memory that the workers share: a store, a clock, and a log of what they did.
 #pragma once
 
 #include <sys/mman.h>
@@ -17,19 +17,15 @@ namespace tidegate::torture {
 
 inline constexpr std::size_t kWorkers = 6;
 
-/// One admitted decision. `counters` has a bit for each counter that was charged.
-struct LogLine {
-  std::uint32_t client;
-  std::uint16_t counters;
-  std::uint16_t cost;
-  Ticks from;
-  Ticks to;
-};
+/// Nothing besides.
+struct NoMore {};
 
-/// Zeroed memory, MAP_SHARED: what one process writes before it is killed the others see.
+/// Zeroed memory, MAP_SHARED: what one process writes before it is killed the others see. `More` is
+/// what a test shares besides.
+template <class Line, class More = NoMore>
 class Arena {
  public:
-  explicit Arena(std::uint64_t decisions_per_worker) : decisions_(decisions_per_worker) {
+  explicit Arena(std::uint64_t lines_per_worker) : lines_(lines_per_worker) {
     void* mapped = mmap(nullptr, size(), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (mapped == MAP_FAILED) throw std::bad_alloc();
     start_ = static_cast<std::byte*>(mapped);
@@ -44,30 +40,35 @@ class Arena {
   /// How far a worker has come; whoever replaces it goes on there.
   struct Progress {
     std::atomic<std::uint64_t> decisions;
-    std::atomic<std::uint64_t> grants;
+    std::atomic<std::uint64_t> lines;  ///< of the log that are written
   };
 
   [[nodiscard]] std::span<std::byte> store() { return {start_, store_size()}; }
   [[nodiscard]] std::atomic<Ticks>& clock() { return shared().clock; }
   [[nodiscard]] Progress& progress(std::size_t worker) { return shared().workers[worker]; }
-  [[nodiscard]] std::span<LogLine> log(std::size_t worker) {
-    auto* lines = reinterpret_cast<LogLine*>(start_ + store_size() + sizeof(Shared));
-    return {lines + worker * decisions_, decisions_};
+  /// How many workers have died by their own hand, at a step.
+  [[nodiscard]] std::atomic<std::uint64_t>& deaths_at_steps() { return shared().deaths_at_steps; }
+  [[nodiscard]] More& more() { return shared().more; }
+  [[nodiscard]] std::span<Line> log(std::size_t worker) {
+    auto* lines = reinterpret_cast<Line*>(start_ + store_size() + sizeof(Shared));
+    return {lines + worker * lines_, lines_};
   }
 
  private:
-  struct Shared {
+  struct alignas(64) Shared {
     std::atomic<Ticks> clock;
+    std::atomic<std::uint64_t> deaths_at_steps;
     std::array<Progress, kWorkers> workers;
+    More more;
   };
 
   static std::size_t store_size() { return MemoryStore::bytes_needed(kGeometry); }
   [[nodiscard]] std::size_t size() const {
-    return store_size() + sizeof(Shared) + kWorkers * decisions_ * sizeof(LogLine);
+    return store_size() + sizeof(Shared) + kWorkers * lines_ * sizeof(Line);
   }
   [[nodiscard]] Shared& shared() { return *reinterpret_cast<Shared*>(start_ + store_size()); }
 
-  std::uint64_t decisions_;
+  std::uint64_t lines_;
   std::byte* start_ = nullptr;
 };
 

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdint>
 #include <random>
 
@@ -18,7 +19,9 @@ namespace tidegate::torture {
 struct Disturbance {
   std::mt19937_64 random;
   std::uint64_t steps_per_yield = 16;
-  std::uint64_t steps_per_death = 0;  ///< 0: never
+  std::uint64_t steps_per_death = 0;                      ///< 0: never
+  std::atomic<std::uint64_t>* deaths_at_steps = nullptr;  ///< counts them
+  void (*look)() = nullptr;                               ///< called at each step, if there is one
 
   [[nodiscard]] bool chance(std::uint64_t one_in) { return random() % one_in == 0; }
 };
@@ -27,8 +30,11 @@ inline thread_local Disturbance disturbance;
 struct RealHooks : NoHooks {
   static void step() {
     Disturbance& here = disturbance;
+    if (here.look != nullptr) here.look();
     if (here.chance(here.steps_per_yield)) sched_yield();
-    if (here.steps_per_death != 0 && here.chance(here.steps_per_death)) kill(getpid(), SIGKILL);
+    if (here.steps_per_death == 0 || !here.chance(here.steps_per_death)) return;
+    here.deaths_at_steps->fetch_add(1);
+    kill(getpid(), SIGKILL);
   }
 };
 
