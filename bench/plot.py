@@ -27,8 +27,7 @@ text { font: 12px system-ui, sans-serif; fill: #1f2328 }
 def bars(title: str, groups: dict[str, dict[str, float]], ours: set[str]) -> str:
     """One bar for each value of each group; those named in `ours` stand out."""
     values = [value for group in groups.values() for value in group.values()]
-    low = 10 ** math.floor(math.log10(min(values)))
-    high = 10 ** math.ceil(math.log10(max(values)))
+    low, high = 10 ** math.floor(math.log10(min(values))), max(values)
 
     def x(value: float) -> float:
         span = math.log10(high / low)
