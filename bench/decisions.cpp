@@ -1,153 +1,120 @@
-// One decision from a string key, hash included: tidegate's table against maps under mutexes. Each
-// contender is filled with all clients first; then five rounds, the contenders in turn within a
-// round, and the median of each is told. Absolute times mean nothing on a shared machine: read the
-// ratios.
+// One decision from a string key, hash included. `bench_decisions CONTENDER CLIENTS FOLDER` fills
+// one contender with all clients and then measures whatever decisions.py orders, as the programs of
+// other languages do: peers/README.md says how they talk.
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <chrono>
 #include <cstdlib>
-#include <random>
+#include <iostream>
 #include <string>
-#include <thread>
+#include <string_view>
 #include <vector>
 
 #include "bench/contenders.hpp"
+#include "bench/measure.hpp"
 
 namespace tidegate::bench {
 namespace {
 
-constexpr int kRounds = 5;
-constexpr Ticks kStart = Ticks{1'800'000'000'000'000} * kTicksPerMicro;
-
-template <class Work>
-double seconds_of(Work&& work) {
-  const auto start = std::chrono::steady_clock::now();
-  work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+/// `now` gives the time of each decision.
+template <class Contender, class Now>
+std::size_t run_single(Contender& contender, const KeyStream& keys, Now now) {
+  std::size_t admitted = 0;
+  for (std::size_t i = 0; i < keys.size(); ++i) admitted += contender.one(keys[i], now()) ? 1 : 0;
+  return admitted;
 }
 
-/// Runs `work(thread)` on `threads` threads and returns nanoseconds of wall time per decision made
-/// by all of them together.
-template <class Work>
-double measure(unsigned threads, std::size_t decisions_each, Work&& work) {
-  const double seconds = seconds_of([&] {
-    std::vector<std::thread> others;
-    for (unsigned t = 1; t < threads; ++t) others.emplace_back([&work, t] { work(t); });
-    work(0);
-    for (std::thread& other : others) other.join();
-  });
-  return seconds * 1e9 / static_cast<double>(decisions_each * threads);
+template <class Now>
+std::size_t run_batches(Table& table, const KeyStream& keys, Now now) {
+  std::size_t admitted = 0;
+  for (std::size_t i = 0; i < keys.size(); i += kBatch) admitted += table.batch(keys, i, now());
+  return admitted;
 }
 
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
+struct Order {
+  std::string keys;
+  unsigned threads = 0;
+};
 
-[[noreturn]] void refuse(std::string_view contender) {
-  fmt::print(stderr, "{}: a decision was denied that all should admit\n", contender);
-  std::exit(1);
+struct Arguments {
+  std::string contender;
+  std::uint64_t clients = 0;
+  std::string folder;
+};
+
+/// Fills the contender at `time` and answers orders: `run` decides for all keys of a stream, at a
+/// time that is a minute later each time, so that the buckets of the most frequent clients are full
+/// again.
+template <class Contender, class Run>
+int serve(const Arguments& arguments, Contender& contender, Ticks time, Run&& run) {
+  std::size_t clients = 0;
+  for (std::uint64_t n = 0; n < arguments.clients; ++n) {
+    clients += contender.one(Key(n).view(), time) ? 1 : 0;
+  }
+  expect_all_admitted(clients, arguments.clients);
+  std::vector<KeyStream> uniform;
+  std::vector<KeyStream> zipf;
+  for (const char* thread : {"0", "1"}) {
+    uniform.emplace_back(arguments.folder + "/uniform-" + thread);
+    zipf.emplace_back(arguments.folder + "/zipf-" + thread);
+  }
+  fmt::print("{{\"clients\": {}}}\n", clients);
+  std::fflush(stdout);
+
+  for (Order order; std::cin >> order.keys >> order.threads;) {
+    const std::vector<KeyStream>& streams = order.keys == "zipf" ? zipf : uniform;
+    if (order.threads < 1 || order.threads > streams.size()) return 2;
+    time += Ticks{60'000'000} * kTicksPerMicro;
+    std::vector<std::size_t> admitted(order.threads);
+    const double ns = measure(order.threads, streams[0].size(),
+                              [&](unsigned t) { admitted[t] = run(streams[t], time); });
+    for (const std::size_t each : admitted) expect_all_admitted(each, streams[0].size());
+    fmt::print(
+        "{{\"contender\": \"{}\", \"clients\": {}, \"keys\": \"{}\", \"threads\": {}, \"ns\": "
+        "{:.2f}}}\n",
+        arguments.contender, clients, order.keys, order.threads, ns);
+    std::fflush(stdout);
+  }
+  return 0;
 }
 
 template <class Contender>
-void run_single(Contender& contender, const KeyStream& keys, Ticks now) {
-  std::size_t admitted = 0;
-  for (std::size_t i = 0; i < keys.size(); ++i) admitted += contender.one(keys[i], now) ? 1 : 0;
-  if (admitted != keys.size()) refuse("single");
+int serve_single(const Arguments& arguments, Contender&& contender) {
+  return serve(arguments, contender, kStart, [&](const KeyStream& keys, Ticks time) {
+    return run_single(contender, keys, [time] { return time; });
+  });
 }
 
-void run_batches(Table& table, const KeyStream& keys, Ticks now) {
-  std::size_t admitted = 0;
-  for (std::size_t i = 0; i + kBatch <= keys.size(); i += kBatch) {
-    admitted += table.batch(keys, i, now);
+int run(const Arguments& arguments) {
+  const std::string_view contender = arguments.contender;
+  if (contender == "map") return serve_single(arguments, LockedMap(arguments.clients));
+  if (contender == "flat") return serve_single(arguments, ShardedFlatMap(arguments.clients));
+  Table table(arguments.clients);
+  if (contender == "single") return serve_single(arguments, table);
+  if (contender == "batch") {
+    return serve(arguments, table, kStart, [&](const KeyStream& keys, Ticks time) {
+      return run_batches(table, keys, [time] { return time; });
+    });
   }
-  if (admitted != keys.size() / kBatch * kBatch) refuse("batch");
-}
-
-struct Row {
-  std::string name;
-  std::vector<double> single = {};
-  std::vector<double> batch = {};
-  std::vector<double> map = {};
-  std::vector<double> flat = {};
-};
-
-void print_row(const Row& row) {
-  const double single = median(row.single);
-  const double batch = median(row.batch);
-  const double map = median(row.map);
-  const double flat = median(row.flat);
-  fmt::print(
-      "| {:<22} | {:6.0f} | {:6.0f} | {:6.0f} | {:6.0f} | {:5.1f}x | {:5.1f}x | {:5.1f}x | "
-      "{:5.1f}x |\n",
-      row.name, single, batch, map, flat, map / single, map / batch, flat / single, flat / batch);
-  std::fflush(stdout);
-}
-
-void compare(std::uint64_t clients, std::size_t calls) {
-  Table table(clients);
-  LockedMap map(clients);
-  ShardedFlatMap flat(clients);
-  for (std::uint64_t n = 0; n < clients; ++n) {
-    const Key key(n);
-    table.one(key.view(), kStart);
-    map.one(key.view(), kStart);
-    flat.one(key.view(), kStart);
+  const auto clock = [&] { return table.now(); };
+  if (contender == "single_clock") {
+    return serve(arguments, table, clock(),
+                 [&](const KeyStream& keys, Ticks) { return run_single(table, keys, clock); });
   }
-
-  Ticks now = kStart;
-  for (const bool zipf : {false, true}) {
-    std::vector<KeyStream> streams;
-    for (unsigned t = 0; t < 2; ++t) {
-      std::mt19937_64 random(42 + t);
-      Zipf draw_zipf(clients, 0.99);
-      std::uniform_int_distribution<std::uint64_t> draw_uniform(0, clients - 1);
-      streams.emplace_back(calls, [&] { return zipf ? draw_zipf(random) : draw_uniform(random); });
-    }
-    for (const unsigned threads : {1U, 2U}) {
-      Row row{.name = fmt::format("{} {} {}t",
-                                  clients >= 1'000'000 ? fmt::format("{}M", clients / 1'000'000)
-                                                       : fmt::format("{}k", clients / 1'000),
-                                  zipf ? "zipf 0.99" : "uniform", threads)};
-      for (int round = 0; round < kRounds; ++round) {
-        // A later time each run: the buckets of the most frequent clients are full again.
-        const auto next = [&] { return now += Ticks{60'000'000} * kTicksPerMicro; };
-        const auto single = [&](auto& contender) {
-          const Ticks time = next();
-          return measure(threads, calls,
-                         [&](unsigned t) { run_single(contender, streams[t], time); });
-        };
-        row.single.push_back(single(table));
-        const Ticks time = next();
-        row.batch.push_back(
-            measure(threads, calls, [&](unsigned t) { run_batches(table, streams[t], time); }));
-        row.map.push_back(single(map));
-        row.flat.push_back(single(flat));
-      }
-      print_row(row);
-    }
+  if (contender == "batch_clock") {
+    return serve(arguments, table, clock(),
+                 [&](const KeyStream& keys, Ticks) { return run_batches(table, keys, clock); });
   }
+  fmt::print(stderr, "no such contender: {}\n", contender);
+  return 2;
 }
 
 }  // namespace
 }  // namespace tidegate::bench
 
 int main(int argc, char** argv) {
-  const std::size_t calls = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 2'000'000;
-  fmt::print(
-      "ns per decision (wall time / decisions of all threads), medians of {} rounds of {} "
-      "calls\n\n",
-      tidegate::bench::kRounds, calls);
-  fmt::print(
-      "| clients                | single | batch  | map    | flat   | map /  | map /  | flat / | "
-      "flat / |\n"
-      "|                        |        | of 16  | +mutex | 64 sh. | single | batch  | single | "
-      "batch  |\n"
-      "|------------------------|--------|--------|--------|--------|--------|--------|--------|---"
-      "-----|\n");
-  for (const std::uint64_t clients : {10'000ULL, 1'000'000ULL, 10'000'000ULL}) {
-    tidegate::bench::compare(clients, calls);
+  if (argc != 4) {
+    fmt::print(stderr, "usage: bench_decisions CONTENDER CLIENTS FOLDER\n");
+    return 2;
   }
-  return 0;
+  return tidegate::bench::run({argv[1], std::strtoull(argv[2], nullptr, 10), argv[3]});
 }

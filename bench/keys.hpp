@@ -1,9 +1,17 @@
 // The keys of a benchmark: made before the clock starts, lying in memory in the order of the calls.
+// The peers of other languages read the same ones from files.
 #pragma once
+
+#include <fmt/format.h>
 
 #include <cmath>
 #include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
 #include <random>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -34,6 +42,23 @@ class KeyStream {
     for (std::size_t i = 0; i < calls; ++i) {
       const Key key(draw());
       text_.insert(text_.end(), key.view().begin(), key.view().end());
+    }
+  }
+  /// Of a file that write() has made. What cannot be read ends the program.
+  explicit KeyStream(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    text_.assign(std::istreambuf_iterator<char>(file), {});
+    if (!file || text_.empty()) {
+      fmt::print(stderr, "{}: no keys can be read\n", path);
+      std::exit(1);
+    }
+  }
+  void write(const std::string& path) const {
+    std::ofstream file(path, std::ios::binary);
+    file.write(text_.data(), static_cast<std::streamsize>(text_.size()));
+    if (!file.flush()) {
+      fmt::print(stderr, "{}: cannot be written\n", path);
+      std::exit(1);
     }
   }
   [[nodiscard]] std::size_t size() const { return text_.size() / kKeyLength; }

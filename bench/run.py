@@ -2,7 +2,8 @@
 """Runs the benchmarks: run.py --bin FOLDER [decisions] [server]; both if none is named.
 
 Each compares with its peers in one run. Absolute figures mean nothing on a shared machine: read the
-ratios.
+ratios. Options that are not listed here go to the one benchmark that is named: `decisions --help`
+lists its own.
 """
 
 import argparse
@@ -11,33 +12,27 @@ import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
-BENCHMARKS = {
-    "decisions": lambda folder: [folder / "bench_decisions"],
-    "server": lambda folder: [sys.executable, HERE / "server.py", "--bin", folder],
-}
-
-
-def machine() -> str:
-    """The processor and the number of cores, for whoever reads the figures later."""
-    info = pathlib.Path("/proc/cpuinfo").read_text()
-    models = [line.split(":", 1)[1].strip() for line in info.splitlines()
-              if line.startswith("model name")]
-    return f"{models[0] if models else 'unknown processor'}, {len(models)} cores"
+BENCHMARKS = ["decisions", "server"]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__,
+    parser = argparse.ArgumentParser(description=__doc__, add_help=False,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bin", type=pathlib.Path, required=True, help="folder of the programs")
     parser.add_argument("name", nargs="*", help=", ".join(BENCHMARKS))
-    arguments = parser.parse_args()
+    arguments, options = parser.parse_known_args()
     if unknown := [name for name in arguments.name if name not in BENCHMARKS]:
         parser.error(f"no such benchmark: {unknown[0]}; there are {', '.join(BENCHMARKS)}")
+    if options and len(arguments.name) != 1:
+        if options in (["-h"], ["--help"]):
+            parser.print_help()
+            return
+        parser.error(f"{options[0]}: options are for one benchmark, name it")
 
-    print(f"on {machine()}\n", flush=True)
     for name in arguments.name or BENCHMARKS:
         print(f"== {name}\n", flush=True)
-        if subprocess.run(BENCHMARKS[name](arguments.bin)).returncode != 0:
+        command = [sys.executable, HERE / f"{name}.py", "--bin", arguments.bin, *options]
+        if subprocess.run(command).returncode != 0:
             sys.exit(1)
         print(flush=True)
 

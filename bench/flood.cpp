@@ -1,0 +1,158 @@
+// What a flood of invented clients costs: known clients are asked for steadily, then millions of
+// keys that nobody has seen. Once with entries that expire at once, so that every newcomer takes
+// over an expired one; once with entries that stay, so that the table fills and the rest shares
+// the overflow entries.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <limits>
+#include <new>
+#include <random>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bench/measure.hpp"
+#include "bench/table.hpp"
+
+namespace {
+std::atomic<std::size_t> allocations = 0;
+}  // namespace
+
+// NOLINTBEGIN(cppcoreguidelines-no-malloc): this is where memory comes from.
+[[gnu::noinline]] void* operator new(std::size_t size) {
+  ++allocations;
+  if (void* memory = std::malloc(size)) return memory;
+  throw std::bad_alloc();
+}
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+// NOLINTEND(cppcoreguidelines-no-malloc)
+
+namespace tidegate::bench {
+namespace {
+
+/// The default capacity, half of it in use.
+constexpr std::uint64_t kCapacity = 1'000'000;
+constexpr std::uint64_t kLive = 500'000;
+/// Keys are made a chunk at a time, while no clock runs.
+constexpr std::size_t kChunk = 500'000;
+
+// The counters: one whose entries stay, one whose entries expire a microsecond later.
+constexpr std::size_t kStays = 0;
+constexpr std::size_t kExpires = 1;
+
+/// What one run over many decisions took.
+struct Cost {
+  double ns = 0;  ///< of all decisions
+  std::size_t allocations = 0;
+  std::vector<float> sixteens;  ///< ns of each sixteen decisions, in their order
+};
+
+/// Sixteen decisions, one by one or as a batch. Returns how many were admitted.
+std::size_t sixteen(Table& table, bool batch, const KeyStream& keys, std::size_t first, Ticks now,
+                    std::size_t counter) {
+  if (batch) return table.batch(keys, first, now, counter);
+  std::size_t admitted = 0;
+  for (std::size_t i = 0; i < kBatch; ++i) {
+    admitted += table.one(keys[first + i], now, counter) ? 1 : 0;
+  }
+  return admitted;
+}
+
+/// Decides for keys that `draw` gives, `decisions` of them, a microsecond apart if `clock_moves`.
+template <class Draw>
+Cost run(Table& table, bool batch, std::size_t counter, bool clock_moves, std::size_t decisions,
+         Draw&& draw) {
+  Cost cost;
+  cost.sixteens.reserve(decisions / kBatch);
+  Ticks now = kStart;
+  std::size_t admitted = 0;
+  for (std::size_t done = 0; done < decisions; done += kChunk) {
+    const KeyStream keys(kChunk, draw);
+    const std::size_t allocated = allocations;
+    auto last = std::chrono::steady_clock::now();
+    for (std::size_t i = 0; i < kChunk; i += kBatch) {
+      if (clock_moves) now += kBatch * kTicksPerMicro;
+      admitted += sixteen(table, batch, keys, i, now, counter);
+      const auto next = std::chrono::steady_clock::now();
+      const double ns = std::chrono::duration<double, std::nano>(next - last).count();
+      cost.sixteens.push_back(static_cast<float>(ns));
+      cost.ns += ns;
+      last = next;
+    }
+    cost.allocations += allocations - allocated;
+  }
+  expect_all_admitted(admitted, decisions);
+  return cost;
+}
+
+/// The same run several times. On a shared machine any sixteen decisions may be interrupted for
+/// milliseconds; the longest that was as long each time is what the table is to blame for.
+class Costs {
+ public:
+  void add(const Cost& cost) {
+    const auto decisions = static_cast<double>(cost.sixteens.size() * kBatch);
+    ns_.push_back(cost.ns / decisions);
+    allocations_ += cost.allocations;
+    least_.resize(cost.sixteens.size(), std::numeric_limits<float>::max());
+    for (std::size_t i = 0; i < least_.size(); ++i) {
+      worst_ns_ = std::max(worst_ns_, cost.sixteens[i]);
+      least_[i] = std::min(least_[i], cost.sixteens[i]);
+    }
+  }
+  [[nodiscard]] std::string json() const {
+    return fmt::format(
+        "{{\"ns\": {:.2f}, \"worst_us\": {:.1f}, \"worst_each_time_us\": {:.1f}, "
+        "\"allocations\": {}}}",
+        median(ns_), worst_ns_ / 1e3, *std::max_element(least_.begin(), least_.end()) / 1e3,
+        allocations_);
+  }
+
+ private:
+  std::vector<double> ns_;
+  std::size_t allocations_ = 0;
+  float worst_ns_ = 0;
+  std::vector<float> least_;
+};
+
+void compare(bool batch, bool fills, std::size_t decisions) {
+  constexpr int kRounds = 3;
+  Costs steady;
+  Costs flood;
+  for (int round = 0; round < kRounds; ++round) {
+    Table table(kCapacity, {bucket_of(1'000'000, std::chrono::hours(1)), bucket()});
+    std::uint64_t client = 0;
+    run(table, true, kStays, false, kLive, [&] { return client++; });
+
+    std::mt19937_64 random(42);
+    std::uniform_int_distribution<std::uint64_t> uniform(0, kLive - 1);
+    steady.add(run(table, batch, kStays, false, decisions, [&] { return uniform(random); }));
+    flood.add(
+        run(table, batch, fills ? kStays : kExpires, !fills, decisions, [&] { return client++; }));
+
+    const StoreStats stats = table.stats(kStart);
+    if ((fills ? stats.overflow : stats.evictions) < decisions / 4) {
+      fmt::print(stderr, "the table {}\n", fills ? "was not filled" : "had nothing to take over");
+      std::exit(1);
+    }
+  }
+  fmt::print("{{\"fills\": {}, \"way\": \"{}\", \"unseen\": {}, \"steady\": {}, \"flood\": {}}}\n",
+             fills, batch ? "batch" : "single", decisions, steady.json(), flood.json());
+}
+
+}  // namespace
+}  // namespace tidegate::bench
+
+int main(int argc, char** argv) {
+  const bool quick = argc > 1 && std::string_view(argv[1]) == "--quick";
+  for (const bool fills : {false, true}) {
+    for (const bool batch : {false, true}) {
+      tidegate::bench::compare(batch, fills, quick ? 4'000'000 : 20'000'000);
+    }
+  }
+  return 0;
+}

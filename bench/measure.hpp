@@ -1,0 +1,46 @@
+// Time, and what is made of it.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdio>
+#include <cstdlib>
+#include <thread>
+#include <vector>
+
+namespace tidegate::bench {
+
+template <class Work>
+double nanoseconds_of(Work&& work) {
+  const auto start = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// Runs `work(thread)` on `threads` threads and returns nanoseconds of wall time per decision made
+/// by all of them together.
+template <class Work>
+double measure(unsigned threads, std::size_t decisions_each, Work&& work) {
+  const double spent = nanoseconds_of([&] {
+    std::vector<std::thread> others;
+    for (unsigned t = 1; t < threads; ++t) others.emplace_back([&work, t] { work(t); });
+    work(0);
+    for (std::thread& other : others) other.join();
+  });
+  return spent / static_cast<double>(decisions_each * threads);
+}
+
+inline double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+/// Ends the program if not all were admitted: it would have measured something else.
+inline void expect_all_admitted(std::size_t admitted, std::size_t decisions) {
+  if (admitted == decisions) return;
+  std::fputs("a decision was denied that all should admit\n", stderr);
+  std::exit(1);
+}
+
+}  // namespace tidegate::bench
