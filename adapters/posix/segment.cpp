@@ -26,6 +26,14 @@ std::unexpected<Error> cannot_take_turn(const std::string& name, const std::stri
   return std::unexpected(Error{fmt::format("the segment {} cannot be entered: {}", name, why)});
 }
 
+/// Whether the path still names this very file.
+bool is_at(int file, const std::string& path) {
+  struct stat ours{};
+  struct stat there{};
+  return ::fstat(file, &ours) == 0 && ::lstat(path.c_str(), &there) == 0 &&
+         ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+}
+
 }  // namespace
 
 Micros wall_us() { return static_cast<Micros>(read_clock_us(CLOCK_REALTIME)); }
@@ -128,9 +136,9 @@ std::expected<Segment::Turn, Error> Segment::take_turn() const {
   if (::flock(file, LOCK_SH | LOCK_NB) != 0) {
     return cannot_take_turn(impl_->name, std::generic_category().message(errno));
   }
-  struct stat status{};
-  if (::fstat(file, &status) != 0 || status.st_nlink == 0) {
-    return cannot_take_turn(impl_->name, "it was removed while this program opened it; try again");
+  if (!is_at(file, segment_path(impl_->name))) {
+    return cannot_take_turn(impl_->name,
+                            "it was removed or replaced while this program opened it; try again");
   }
   return turn;
 }

@@ -97,12 +97,13 @@ std::expected<SegmentFile, Error> fill(FileDescriptor file, const std::string& w
   const auto bytes = mapping->bytes();
   MemoryStore::format(bytes.subspan(SegmentLayout::kStoreAt), geometry);
   const Micros now_us = wall_us();
-  const SegmentHeader header{.bytes = layout.bytes,
-                             .capacity = config.capacity,
-                             .log_slots = config.log_slots,
-                             .hash_key = *key,
-                             .clock_offset_us = static_cast<std::int64_t>(now_us) - boot_us(),
-                             .created_us = now_us};
+  SegmentHeader header{.bytes = layout.bytes,
+                       .capacity = config.capacity,
+                       .log_slots = config.log_slots,
+                       .hash_key = *key,
+                       .clock_offset_us = static_cast<std::int64_t>(now_us) - boot_us(),
+                       .created_us = now_us};
+  header.checksum = header.right_checksum();
   new (bytes.data()) SegmentHeader(header);
   return SegmentFile{std::move(file), std::move(*mapping), header, true};
 }

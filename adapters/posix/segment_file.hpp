@@ -2,9 +2,12 @@
 // believed.
 #pragma once
 
+#include <sys/stat.h>
+
 #include <expected>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "adapters/posix/file_descriptor.hpp"
 #include "adapters/posix/mapping.hpp"
@@ -28,6 +31,17 @@ struct SegmentFile {
   SegmentHeader header;  ///< a copy that has passed the checks
   bool created = false;
 };
+
+/// Who opens a segment.
+struct Opener {
+  uid_t user;
+  gid_t group;
+};
+/// Everything about a file that keeps the opener from sharing it. The mode says who may: where it
+/// lets others than the owner write, whoever they are may have made it; else it must be ours. An
+/// error if the configuration names a group that does not exist.
+[[nodiscard]] std::expected<std::vector<std::string>, Error> what_forbids_sharing(
+    const struct stat& status, const Opener& opener, const MemoryConfig& config);
 
 /// Opens and checks. Nothing: there is no such file.
 [[nodiscard]] std::expected<std::optional<SegmentFile>, Error> open_segment_file(

@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "core/hash.hpp"
 #include "core/time.hpp"
@@ -19,7 +20,7 @@ namespace tidegate::posix {
 
 struct SegmentHeader {
   static constexpr std::uint64_t kMagic = 0x746e'656d'6765'7374;  // "tsegment"
-  static constexpr std::uint64_t kLayout = 1;  ///< counts up when anything in the file moves
+  static constexpr std::uint64_t kLayout = 2;  ///< counts up when anything in the file moves
 
   std::uint64_t magic = kMagic;
   std::uint64_t layout = kLayout;
@@ -29,7 +30,17 @@ struct SegmentHeader {
   HashKey hash_key;
   std::int64_t clock_offset_us = 0;  ///< CLOCK_BOOTTIME plus this was Unix time at creation
   Micros created_us = 0;
+  /// Of all above. Without it one changed bit of the hash key would be a second count for
+  /// everybody.
+  std::uint64_t checksum = 0;
+
+  [[nodiscard]] std::uint64_t right_checksum() const {
+    return siphash128({kMagic, kLayout},
+                      {reinterpret_cast<const char*>(this), offsetof(SegmentHeader, checksum)})
+        .low;
+  }
 };
+static_assert(std::has_unique_object_representations_v<SegmentHeader>);
 
 struct SegmentLayout {
   static constexpr std::size_t kCountersAt = std::size_t{4} << 10;

@@ -7,11 +7,23 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "adapters/posix/segment.hpp"
 #include "adapters/posix/segment_file.hpp"
 
 namespace tidegate::posix {
+
+/// True if all parts stand in the text.
+inline testing::AssertionResult says(const std::string& text,
+                                     const std::vector<std::string>& parts) {
+  for (const std::string& part : parts) {
+    if (text.find(part) == std::string::npos) {
+      return testing::AssertionFailure() << "'" << part << "' is not in: " << text;
+    }
+  }
+  return testing::AssertionSuccess();
+}
 
 class SegmentFixture : public testing::Test {
  protected:
@@ -28,6 +40,16 @@ class SegmentFixture : public testing::Test {
   [[nodiscard]] std::string name() const { return segment_name(config_); }
   [[nodiscard]] std::string path() const { return segment_path(name()); }
   [[nodiscard]] bool exists() const { return ::access(path().c_str(), F_OK) == 0; }
+
+  /// Why the segment cannot be opened; "" if it can.
+  [[nodiscard]] std::string fault() const {
+    const auto opened = Segment::open(config_);
+    return opened ? "" : opened.error().message;
+  }
+  void create() const {
+    const auto created = Segment::open(config_);
+    ASSERT_TRUE(created) << created.error().message;
+  }
 
   /// Runs `work` in a child process and returns its pid.
   static pid_t in_child(const std::function<int()>& work) {

@@ -35,7 +35,10 @@ struct State {
 [[nodiscard]] inline Step step(const Window& window, Ticks word, Ticks now, std::uint64_t cost) {
   const State state = read(window, word, now);
   if (cost == 0 || cost > remaining(window, state)) return {word, cost == 0};
-  return {saturating_add(state.end, state.count + cost), true};
+  const Ticks next = state.end + state.count + cost;
+  // Only a word that nobody wrote is so late that the sum has no room: it must not stay as it is.
+  if (next < word) return {word, false};
+  return {next, true};
 }
 
 [[nodiscard]] Quota inspect(const Window& window, Ticks word, Ticks now, std::uint64_t cost);

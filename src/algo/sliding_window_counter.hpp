@@ -66,7 +66,10 @@ struct State {
   const State state = read(window, word, now);
   if (cost == 0 || cost > remaining(window, state)) return {word, cost == 0};
   const Ticks gone = state.start + 2 * window.window;
-  return {saturating_add(gone, (state.current + cost) * window.radix + state.previous), true};
+  const Ticks next = gone + (state.current + cost) * window.radix + state.previous;
+  // Only a word that nobody wrote is so late that the sum has no room: it must not stay as it is.
+  if (next < word) return {word, false};
+  return {next, true};
 }
 
 [[nodiscard]] Quota inspect(const Window& window, Ticks word, Ticks now, std::uint64_t cost);

@@ -212,9 +212,9 @@ std::uint64_t max_counter_limit(std::chrono::microseconds window) {
   const std::uint64_t bound = static_cast<std::uint64_t>(window.count()) * kTicksPerMicro;
   auto root = static_cast<std::uint64_t>(std::sqrt(static_cast<double>(bound)));
   // The double may be off by one either way.
-  while (root * root >= bound) --root;
-  while ((root + 1) * (root + 1) < bound) ++root;
-  return root;
+  while (root * root > bound) --root;
+  while ((root + 1) * (root + 1) <= bound) ++root;
+  return root - 1;
 }
 
 Fields<LimitConfig> make_limit_fields(const LimitNames& names, const LimitConfig& defaults) {

@@ -18,7 +18,7 @@ struct LimitNames {
 inline const LimitNames kDefaultLimitNames{.limit = "default_limit", .window = "default_window"};
 
 /// The largest limit of a sliding_window_counter in memory, whose word holds two counts beside the
-/// time: the largest integer below sqrt(window_us x 5040).
+/// time, to the base of the integer root of window_us x 5040: one less than that.
 [[nodiscard]] std::uint64_t max_counter_limit(std::chrono::microseconds window);
 
 /// What the five keys are, written to a LimitConfig. While a table is read, its main window is

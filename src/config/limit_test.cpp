@@ -13,16 +13,16 @@ namespace {
 
 using namespace std::chrono_literals;
 
-TEST(MaxCounterLimit, IsTheLargestBelowTheRoot) {
-  EXPECT_EQ(max_counter_limit(1s), 70'992u);
-  EXPECT_EQ(max_counter_limit(60s), 549'909u);
+TEST(MaxCounterLimit, IsTheLargestDigitToTheBaseOfTheIntegerRoot) {
+  EXPECT_EQ(max_counter_limit(1s), 70'991u);
+  EXPECT_EQ(max_counter_limit(60s), 549'908u);
   for (const std::chrono::microseconds window :
        {std::chrono::microseconds(1ms), std::chrono::microseconds(12'345'678),
         std::chrono::microseconds(1h), std::chrono::microseconds(kMaxWindow_us)}) {
-    const std::uint64_t most = max_counter_limit(window);
+    const std::uint64_t root = max_counter_limit(window) + 1;
     const std::uint64_t bound = static_cast<std::uint64_t>(window.count()) * 5040;
-    EXPECT_LT(most * most, bound);
-    EXPECT_GE((most + 1) * (most + 1), bound);
+    EXPECT_LE(root * root, bound);
+    EXPECT_GT((root + 1) * (root + 1), bound);
   }
 }
 
@@ -49,8 +49,8 @@ TEST(Limit, TakesEachBoundAndNothingBeyond) {
     std::string more;
   };
   for (const Bound& bound :
-       {Bound{70'992, "1s", "sliding_window_counter", ""},
-        Bound{549'909, "60s", "sliding_window_counter", ""},
+       {Bound{70'991, "1s", "sliding_window_counter", ""},
+        Bound{549'908, "60s", "sliding_window_counter", ""},
         Bound{10'000, "1h", "sliding_window", ""}, Bound{1'000'000, "1s", "token_bucket", ""},
         Bound{1'000'000, "1s", "fixed_window", ""}, Bound{1'000, "1ms", "token_bucket", ""},
         Bound{1'000'000'000, "1h", "token_bucket", ""}}) {
@@ -71,7 +71,7 @@ TEST(Limit, TakesEachBoundAndNothingBeyond) {
 TEST(Limit, NamesTokenBucketWhereTheCounterEnds) {
   const std::string faults = faults_of("default_limit = 70_993\ndefault_window = 1\n");
   EXPECT_NE(faults.find("f:2:17: rate_limiting.default_limit:"), std::string::npos) << faults;
-  EXPECT_NE(faults.find("70992"), std::string::npos) << faults;
+  EXPECT_NE(faults.find("70991"), std::string::npos) << faults;
   EXPECT_NE(faults.find("token_bucket"), std::string::npos) << faults;
 }
 
