@@ -44,7 +44,7 @@ class Server:
                  workers: int = 1, demo: bool = True, listen: str = "127.0.0.1:0"):
         self.segment = segment or unique_name()
         self.folder = tempfile.TemporaryDirectory()
-        config = pathlib.Path(self.folder.name) / "limits.toml"
+        self.config = config = pathlib.Path(self.folder.name) / "limits.toml"
         # Tables come last in TOML, and `rules` may hold some.
         config.write_text(f'[rate_limiting]\nnamespace = "test"\n{rules}\n[rate_limiting.memory]\n'
                           f'segment = "{self.segment}"\ncapacity = 10_000\nlog_slots = 10_000\n')
