@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "bench/fail.hpp"
 #include "bench/measure.hpp"
 #include "bench/table.hpp"
 
@@ -136,8 +137,7 @@ void compare(bool batch, bool fills, std::size_t decisions) {
 
     const StoreStats stats = table.stats(kStart);
     if ((fills ? stats.overflow : stats.evictions) < decisions / 4) {
-      fmt::print(stderr, "the table {}\n", fills ? "was not filled" : "had nothing to take over");
-      std::exit(1);
+      fail(fills ? "the table was not filled" : "the table had nothing to take over");
     }
   }
   fmt::print("{{\"fills\": {}, \"way\": \"{}\", \"unseen\": {}, \"steady\": {}, \"flood\": {}}}\n",

@@ -1,6 +1,7 @@
 """The peers of other languages: what they need, how they are built, how they are started.
 
-Each is built by its own tool from its own registry, pinned by its own lock file. See peers/README.md.
+Each is built by its own tool from its own registry, pinned by a file of its own. peers/README.md
+says what they are.
 """
 
 import dataclasses
@@ -65,8 +66,9 @@ class Peer:
 
 
 PEERS = [
-    Peer("governor", "governor", "cargo", "Rust's cargo, 1.85 or later (Debian 12 has an older one)",
-         build_governor, ["rustc", "--version"], "governor/Cargo.toml", r'governor = "=(.*)"'),
+    Peer("governor", "governor", "cargo",
+         "Rust's cargo, 1.78 or later (Debian 12 has an older one)", build_governor,
+         ["rustc", "--version"], "governor/Cargo.toml", r'governor = "=(.*)"'),
     Peer("rate", "golang.org/x/time", "go", "Go, 1.26 or later (Debian 12 has an older one)",
          build_rate, ["go", "version"], "rate/go.mod", r"golang.org/x/time v(\S+)"),
     Peer("limits", "limits", "python3", "Python 3.10 or later with venv",
