@@ -40,7 +40,7 @@ def build_rate() -> list[str | pathlib.Path]:
 
 def build_limits() -> list[str | pathlib.Path]:
     python = BUILD / "limits/bin/python"
-    if not python.exists():
+    if not python.with_name("pip").exists():
         run(sys.executable, "-m", "venv", BUILD / "limits")
     run(python, "-m", "pip", "install", "--quiet", "-r", HERE / "limits/requirements.txt")
     return [python, HERE / "limits/limits_peer.py"]
