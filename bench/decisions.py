@@ -30,13 +30,14 @@ MOST_THREADS = {"limits": 1}
 @dataclasses.dataclass
 class Scale:
     clients: list[int]
+    clients_by_clock: list[int]
     calls: int
     rounds: int
     options: list[str]  # of the programs that measure tidegate alone
 
 
-FULL = Scale([10_000, 1_000_000, 10_000_000], 1_000_000, 5, [])
-QUICK = Scale([10_000, 100_000], 100_000, 3, ["--quick"])
+FULL = Scale([10_000, 1_000_000, 10_000_000], [10_000, 10_000_000], 1_000_000, 5, [])
+QUICK = Scale([10_000, 100_000], [10_000], 100_000, 3, ["--quick"])
 
 
 class Contender:
@@ -74,10 +75,10 @@ def commands(folder: pathlib.Path, without: list[str]) -> dict[str, list[str | p
 
 
 def compare(names: list[str], command: dict[str, list], scale: Scale, folder: pathlib.Path,
-            threads: list[int]) -> report.Figures:
+            populations: list[int], threads: list[int]) -> report.Figures:
     """Medians of what `names` take, by (contender, clients, keys, threads)."""
     figures = {}
-    for clients in scale.clients:
+    for clients in populations:
         with tempfile.TemporaryDirectory() as keys, contextlib.ExitStack() as stack:
             subprocess.run([folder / "bench_keys", str(clients), str(scale.calls), keys],
                            check=True)
@@ -119,7 +120,7 @@ def main() -> None:
                         help="leave a peer out, for want of the tool that builds it; may be "
                              "repeated: " + ", ".join(each.name for each in peer.PEERS))
     parser.add_argument("--quick", action="store_true",
-                        help="few clients and calls, to see that it works: the figures mean nothing")
+                        help="few clients and calls, to see that it works: figures mean nothing")
     parser.add_argument("--write", action="store_true",
                         help="put tables and plot into docs/performance.md and docs/decisions.svg")
     arguments = parser.parse_args()
@@ -128,14 +129,15 @@ def main() -> None:
     scale = QUICK if arguments.quick else FULL
     folder = arguments.bin
 
+    machine = report.machine()
     command = commands(folder, arguments.without)
     measured = report.Measured(
-        given=compare(GIVEN, command, scale, folder, [1, 2]),
-        own=compare(OWN, command, scale, folder, [1]),
+        given=compare(GIVEN, command, scale, folder, scale.clients, [1, 2]),
+        own=compare(OWN, command, scale, folder, scale.clients_by_clock, [1]),
         windows=alone(folder, "windows", scale),
         flood=alone(folder, "flood", scale),
         rules=alone(folder, "rules", scale),
-        machine=report.machine(peer.versions(arguments.without)))
+        machine=", ".join([machine, *peer.versions(arguments.without)]))
     print("\n" + measured.text())
     if arguments.write:
         measured.write()

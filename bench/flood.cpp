@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "bench/fail.hpp"
 #include "bench/measure.hpp"
 #include "bench/table.hpp"
 
@@ -28,8 +29,20 @@ std::atomic<std::size_t> allocations = 0;
   if (void* memory = std::malloc(size)) return memory;
   throw std::bad_alloc();
 }
+[[gnu::noinline]] void* operator new(std::size_t size, std::align_val_t alignment) {
+  ++allocations;
+  const auto step = static_cast<std::size_t>(alignment);
+  if (void* memory = std::aligned_alloc(step, (size + step - 1) / step * step)) return memory;
+  throw std::bad_alloc();
+}
 [[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
 [[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::align_val_t) noexcept {
+  std::free(memory);
+}
+[[gnu::noinline]] void operator delete(void* memory, std::size_t, std::align_val_t) noexcept {
+  std::free(memory);
+}
 // NOLINTEND(cppcoreguidelines-no-malloc)
 
 namespace tidegate::bench {
@@ -136,8 +149,7 @@ void compare(bool batch, bool fills, std::size_t decisions) {
 
     const StoreStats stats = table.stats(kStart);
     if ((fills ? stats.overflow : stats.evictions) < decisions / 4) {
-      fmt::print(stderr, "the table {}\n", fills ? "was not filled" : "had nothing to take over");
-      std::exit(1);
+      fail(fills ? "the table was not filled" : "the table had nothing to take over");
     }
   }
   fmt::print("{{\"fills\": {}, \"way\": \"{}\", \"unseen\": {}, \"steady\": {}, \"flood\": {}}}\n",

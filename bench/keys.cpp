@@ -7,7 +7,8 @@
 #include <cstdlib>
 
 int main(int argc, char** argv) {
-  using namespace tidegate::bench;
+  using tidegate::bench::KeyStream;
+  using tidegate::bench::Zipf;
   if (argc != 4) {
     fmt::print(stderr, "usage: bench_keys CLIENTS CALLS FOLDER\n");
     return 2;

@@ -2,18 +2,17 @@
 // The peers of other languages read the same ones from files.
 #pragma once
 
-#include <fmt/format.h>
-
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <random>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "bench/fail.hpp"
 
 namespace tidegate::bench {
 
@@ -48,18 +47,12 @@ class KeyStream {
   explicit KeyStream(const std::string& path) {
     std::ifstream file(path, std::ios::binary);
     text_.assign(std::istreambuf_iterator<char>(file), {});
-    if (!file || text_.empty()) {
-      fmt::print(stderr, "{}: no keys can be read\n", path);
-      std::exit(1);
-    }
+    if (!file || text_.empty()) fail(path + ": no keys can be read");
   }
   void write(const std::string& path) const {
     std::ofstream file(path, std::ios::binary);
     file.write(text_.data(), static_cast<std::streamsize>(text_.size()));
-    if (!file.flush()) {
-      fmt::print(stderr, "{}: cannot be written\n", path);
-      std::exit(1);
-    }
+    if (!file.flush()) fail(path + ": cannot be written");
   }
   [[nodiscard]] std::size_t size() const { return text_.size() / kKeyLength; }
   [[nodiscard]] std::string_view operator[](std::size_t i) const {
@@ -82,13 +75,10 @@ class Zipf {
 
   template <class Random>
   std::uint64_t operator()(Random& random) {
-    std::uniform_real_distribution<double> uniform(low_, high_);
     for (;;) {
-      const double u = uniform(random);
+      const double u = low_ + (high_ - low_) * std::generate_canonical<double, 53>(random);
       const double x = inverse(u);
-      double k = std::floor(x + 0.5);
-      if (k < 1) k = 1;
-      if (k > n_) k = n_;
+      const double k = std::clamp(std::floor(x + 0.5), 1.0, n_);
       if (u >= integral(k + 0.5) - std::pow(k, -s_)) return static_cast<std::uint64_t>(k) - 1;
     }
   }

@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
-#include <cstdio>
-#include <cstdlib>
 #include <thread>
 #include <vector>
+
+#include "bench/fail.hpp"
 
 namespace tidegate::bench {
 
@@ -38,9 +38,7 @@ inline double median(std::vector<double> values) {
 
 /// Ends the program if not all were admitted: it would have measured something else.
 inline void expect_all_admitted(std::size_t admitted, std::size_t decisions) {
-  if (admitted == decisions) return;
-  std::fputs("a decision was denied that all should admit\n", stderr);
-  std::exit(1);
+  if (admitted != decisions) fail("a decision was denied that all should admit");
 }
 
 }  // namespace tidegate::bench

@@ -1,6 +1,7 @@
 """The peers of other languages: what they need, how they are built, how they are started.
 
-Each is built by its own tool from its own registry, pinned by its own lock file. See peers/README.md.
+Each is built by its own tool from its own registry, pinned by a file of its own. peers/README.md
+says what they are.
 """
 
 import dataclasses
@@ -39,7 +40,7 @@ def build_rate() -> list[str | pathlib.Path]:
 
 def build_limits() -> list[str | pathlib.Path]:
     python = BUILD / "limits/bin/python"
-    if not python.exists():
+    if not python.with_name("pip").exists():
         run(sys.executable, "-m", "venv", BUILD / "limits")
     run(python, "-m", "pip", "install", "--quiet", "-r", HERE / "limits/requirements.txt")
     return [python, HERE / "limits/limits_peer.py"]
@@ -65,8 +66,9 @@ class Peer:
 
 
 PEERS = [
-    Peer("governor", "governor", "cargo", "Rust's cargo, 1.85 or later (Debian 12 has an older one)",
-         build_governor, ["rustc", "--version"], "governor/Cargo.toml", r'governor = "=(.*)"'),
+    Peer("governor", "governor", "cargo",
+         "Rust's cargo, 1.78 or later (Debian 12 has an older one)", build_governor,
+         ["rustc", "--version"], "governor/Cargo.toml", r'governor = "=(.*)"'),
     Peer("rate", "golang.org/x/time", "go", "Go, 1.26 or later (Debian 12 has an older one)",
          build_rate, ["go", "version"], "rate/go.mod", r"golang.org/x/time v(\S+)"),
     Peer("limits", "limits", "python3", "Python 3.10 or later with venv",

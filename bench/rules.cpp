@@ -3,13 +3,13 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <cstdlib>
 #include <random>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "adapters/posix/open_engine.hpp"
+#include "bench/fail.hpp"
 #include "bench/measure.hpp"
 #include "tidegate/client.hpp"
 
@@ -51,10 +51,7 @@ posix::OpenEngine open(std::size_t rules) {
     endpoint.limit = limit;
   }
   auto opened = posix::open_engine(config, posix::OpenMode::create);
-  if (!opened) {
-    fmt::print(stderr, "{}\n", opened.error().message);
-    std::exit(1);
-  }
+  if (!opened) fail(opened.error().message);
   return std::move(*opened);
 }
 

@@ -6,8 +6,6 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -16,6 +14,7 @@
 
 #include "adapters/posix/segment.hpp"
 #include "algo/window.hpp"
+#include "bench/fail.hpp"
 #include "bench/keys.hpp"
 #include "core/hash.hpp"
 #include "store/memory/store.hpp"
@@ -49,7 +48,8 @@ class Table {
       counter.overflow_count = kMaxOverflowPerWindow;
       all.push_back(&counter);
     }
-    if (!store_->bind(all, counters_.front().key, true)) std::exit(1);
+    const auto bound = store_->bind(all, counters_.front().key, true);
+    if (!bound) fail(bound.error().message);
   }
 
   /// Charges one client under `Windows` counters from `counter` on, all or nothing. True if
@@ -93,10 +93,7 @@ class Table {
     config.memory.log_slots = kLogSlots;
     config.memory.segment.clear();
     auto segment = posix::Segment::open(config);
-    if (!segment) {
-      fmt::print(stderr, "{}\n", segment.error().message);
-      std::exit(1);
-    }
+    if (!segment) fail(segment.error().message);
     return std::move(*segment);
   }
 
