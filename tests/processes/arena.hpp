@@ -11,7 +11,6 @@
 #include <span>
 
 #include "store/memory/store.hpp"
-#include "tests/processes/workload.hpp"
 
 namespace tidegate::torture {
 
@@ -25,13 +24,14 @@ struct NoMore {};
 template <class Line, class More = NoMore>
 class Arena {
  public:
-  explicit Arena(std::uint64_t lines_per_worker) : lines_(lines_per_worker) {
+  Arena(const StoreGeometry& geometry, std::uint64_t lines_per_worker)
+      : store_size_(MemoryStore::bytes_needed(geometry)), lines_(lines_per_worker) {
     void* mapped = mmap(nullptr, size(), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (mapped == MAP_FAILED) throw std::bad_alloc();
     start_ = static_cast<std::byte*>(mapped);
     // Hours after the epoch: claims and windows do not reach before it.
     clock().store(kLatest / 2);
-    MemoryStore::format(store(), kGeometry);
+    MemoryStore::format(store(), geometry);
   }
   ~Arena() { munmap(start_, size()); }
   Arena(const Arena&) = delete;
@@ -43,14 +43,14 @@ class Arena {
     std::atomic<std::uint64_t> lines;  ///< of the log that are written
   };
 
-  [[nodiscard]] std::span<std::byte> store() { return {start_, store_size()}; }
+  [[nodiscard]] std::span<std::byte> store() { return {start_, store_size_}; }
   [[nodiscard]] std::atomic<Ticks>& clock() { return shared().clock; }
   [[nodiscard]] Progress& progress(std::size_t worker) { return shared().workers[worker]; }
   /// How many workers have died by their own hand, at a step.
   [[nodiscard]] std::atomic<std::uint64_t>& deaths_at_steps() { return shared().deaths_at_steps; }
   [[nodiscard]] More& more() { return shared().more; }
   [[nodiscard]] std::span<Line> log(std::size_t worker) {
-    auto* lines = reinterpret_cast<Line*>(start_ + store_size() + sizeof(Shared));
+    auto* lines = reinterpret_cast<Line*>(start_ + store_size_ + sizeof(Shared));
     return {lines + worker * lines_, lines_};
   }
 
@@ -62,12 +62,12 @@ class Arena {
     More more;
   };
 
-  static std::size_t store_size() { return MemoryStore::bytes_needed(kGeometry); }
   [[nodiscard]] std::size_t size() const {
-    return store_size() + sizeof(Shared) + kWorkers * lines_ * sizeof(Line);
+    return store_size_ + sizeof(Shared) + kWorkers * lines_ * sizeof(Line);
   }
-  [[nodiscard]] Shared& shared() { return *reinterpret_cast<Shared*>(start_ + store_size()); }
+  [[nodiscard]] Shared& shared() { return *reinterpret_cast<Shared*>(start_ + store_size_); }
 
+  std::size_t store_size_;
   std::uint64_t lines_;
   std::byte* start_ = nullptr;
 };

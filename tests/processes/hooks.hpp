@@ -47,6 +47,17 @@ struct TagAndWordApart : RealHooks {
   }
 };
 
+/// What was read is looked at again, and written over whatever has come in between.
+struct LostUpdate : RealHooks {
+  static bool swap(Entry& entry, const Entry& seen, const Entry& next) {
+    Entry now = load(entry);
+    if (now != seen) return false;
+    step();
+    while (!compare_and_swap(entry, now, next)) now = load(entry);
+    return true;
+  }
+};
+
 /// A new entry is written at once, without a claim.
 struct NoPending : RealHooks {
   static constexpr bool kClaimsArePending = false;

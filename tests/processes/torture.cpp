@@ -66,7 +66,8 @@ void work(Arena& arena, const Workload& workload, std::size_t worker, StoreCore<
     const std::size_t only = random() % workload.counters.size();
     for (std::size_t i = 0; i < workload.counters.size(); ++i) {
       if (!whole && i != only) continue;
-      charges[count++] = {&workload.counters[i], client_hash(line.client), line.cost};
+      charges[count++] = {&workload.counters[i], client_hash(line.client, workload.buckets),
+                          line.cost};
       line.counters = static_cast<std::uint16_t>(line.counters | 1U << i);
     }
     if (count == 1) {
@@ -90,14 +91,14 @@ template <class Hooks>
 std::uint64_t in_processes(Arena& arena, const Options& options) {
   return run_processes(kWorkers, options.seed, [&](std::size_t process, std::uint64_t number) {
     disturb(options.seed + number, &arena.deaths_at_steps());
-    Attached<Hooks> store(arena.store(), options.workload.counters, number);
+    Attached<Hooks> store(arena.store(), options.workload, number);
     work(arena, options.workload, process, store.core, options.decisions);
   });
 }
 
 /// For ThreadSanitizer, which sees nothing between processes.
 std::uint64_t in_threads(Arena& arena, const Options& options) {
-  Attached<RealHooks> store(arena.store(), options.workload.counters, 0);
+  Attached<RealHooks> store(arena.store(), options.workload, 0);
   run_threads(kWorkers, [&](std::size_t thread) {
     disturb(options.seed + thread, nullptr);
     work(arena, options.workload, thread, store.core, options.decisions);
@@ -151,12 +152,12 @@ int main(std::span<char*> arguments) {
   const Variant& variant = named(kVariants, arguments.size() > 2 ? arguments[2] : "real");
   const Options options{workload, number_or(3, 100'000), number_or(4, std::random_device()())};
 
-  Arena arena(options.decisions);
+  Arena arena(workload.geometry, options.decisions);
   const std::uint64_t deaths = variant.run(arena, options);
   std::uint64_t grants = 0;
   const std::uint64_t above = check(arena, workload, grants);
-  const StoreStats stats = Attached<RealHooks>(arena.store(), workload.counters, 0)
-                               .core.stats(arena.clock(), kGeometry.capacity);
+  const StoreStats stats = Attached<RealHooks>(arena.store(), workload, 0)
+                               .core.stats(arena.clock(), workload.geometry.capacity);
   const std::uint64_t at_steps = arena.deaths_at_steps();
   fmt::print(
       "{}, {}, seed {}: {} decisions each, {} grants, {} deaths ({} of them at steps), {} "

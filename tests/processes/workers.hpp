@@ -30,15 +30,14 @@ template <class Hooks>
 struct Attached {
   StoreCore<Hooks> core;
 
-  Attached(std::span<std::byte> store, const std::vector<Counter>& counters,
-           std::uint64_t attachment)
-      : core(store.data(), kGeometry, attachment) {
+  Attached(std::span<std::byte> store, const Workload& workload, std::uint64_t attachment)
+      : core(store.data(), workload.geometry, attachment) {
     auto& header = *reinterpret_cast<StoreHeader*>(store.data());
-    auto* log = reinterpret_cast<Ring::Word*>(store.data() + StoreLayout(kGeometry).log_at);
+    auto* log = reinterpret_cast<Ring::Word*>(store.data() + StoreLayout(workload.geometry).log_at);
     std::vector<RingSet<Hooks>> rings;
-    for (const Counter& counter : counters) {
+    for (const Counter& counter : workload.counters) {
       if (counter.ring_slots == 0) continue;
-      const auto layout = RingSetLayout::of(kGeometry.log_slots, counter.ring_slots);
+      const auto layout = RingSetLayout::of(workload.geometry.log_slots, counter.ring_slots);
       rings.push_back({.table = SlotTable<Hooks>(reinterpret_cast<Bucket*>(log), layout.buckets,
                                                  layout.slots_per_bucket, header.ring_times,
                                                  header.counts.evictions),

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "store/charge.hpp"
+#include "store/memory/entry.hpp"
 #include "store/memory/store.hpp"
 
 namespace tidegate::torture {
@@ -15,10 +16,12 @@ inline constexpr std::uint32_t kRingSlots = 8;
 inline constexpr std::uint64_t kRingClients = 7;
 inline constexpr std::uint64_t kBucketWords = 16;
 
-/// The smallest table there is has eight buckets. All clients are put into two of them.
-inline constexpr StoreGeometry kGeometry{
+/// The smallest table there is has eight buckets. All clients are put into a few of them.
+inline constexpr StoreGeometry kCramped{
     .capacity = 32, .log_slots = kBucketWords + kRingClients * (kRingSlots + 1)};
-inline constexpr std::uint64_t kBuckets = 8;
+/// Four buckets of rings.
+inline constexpr StoreGeometry kRoomy{
+    .capacity = 32, .log_slots = 4 * (kBucketWords + kBucketSlots * (kRingSlots + 1))};
 
 /// What has to happen in a workload for it to have tested what it is for.
 struct Aims {
@@ -29,11 +32,15 @@ struct Aims {
 
 struct Workload {
   std::string_view name;
+  StoreGeometry geometry = kCramped;
   std::uint64_t clients = 24;      ///< 16 slots are for all of them
+  std::uint64_t busy_clients = 0;  ///< so many of them ask as often as all others together
   std::uint64_t step_us = 1;       ///< how far a decision moves the clock, on average
   std::uint64_t whole_groups = 0;  ///< one decision in so many is on all counters; 0: none, 1: all
+  std::uint64_t buckets = 2;       ///< that all clients are put into, of eight
   std::uint64_t jump_us = 0;       ///< now and then the clock jumps that far
   std::uint64_t max_cost = 1;
+  bool resets = false;  ///< clients are forgotten now and then, where a test does that
   Aims aims = {};
   std::vector<Counter> counters = {};
 };
@@ -60,10 +67,10 @@ inline void number(std::vector<Counter>& counters) {
   }
 }
 
-/// The n-th client. Its buckets are the first or the second, or one of them twice.
-inline Hash128 client_hash(std::uint64_t n) {
-  const std::uint64_t first = n % 2;
-  const std::uint64_t second = n / 2 % 2;
+/// The n-th client. Its two buckets are among the first `buckets`, and may be one bucket twice.
+inline Hash128 client_hash(std::uint64_t n, std::uint64_t buckets) {
+  const std::uint64_t first = n % buckets;
+  const std::uint64_t second = n / buckets % buckets;
   constexpr unsigned kShift = 32 - 3;  // 32 bits scaled to eight buckets
   return {(n + 1) * 0x9e37'79b9'7f4a'7c15, first << (32 + kShift) | second << kShift | n << 4};
 }

@@ -31,6 +31,7 @@ class FixedWindow {
     return taken_.empty() ? now_us : std::max(now_us, taken_.rbegin()->first * window_us_);
   }
   [[nodiscard]] FixedWindow seen_at(std::uint64_t) const { return *this; }
+  friend bool operator==(const FixedWindow&, const FixedWindow&) = default;
 
  private:
   [[nodiscard]] std::uint64_t number_at(std::uint64_t now_us) const {

@@ -28,6 +28,9 @@ class SlidingWindow {
   }
   void take(std::uint64_t now_us, std::uint64_t cost) {
     admissions_.push_back({latest_us(now_us), cost});
+    while (admissions_.front().at_us + window_us_ <= admissions_.back().at_us) {
+      admissions_.pop_front();  // never asked for again
+    }
   }
 
   [[nodiscard]] std::uint64_t capacity() const { return limit_; }
@@ -36,11 +39,13 @@ class SlidingWindow {
     return admissions_.empty() ? now_us : std::max(now_us, admissions_.back().at_us);
   }
   [[nodiscard]] SlidingWindow seen_at(std::uint64_t) const { return *this; }
+  friend bool operator==(const SlidingWindow&, const SlidingWindow&) = default;
 
  private:
   struct Admission {
     std::uint64_t at_us;
     std::uint64_t cost;
+    friend bool operator==(const Admission&, const Admission&) = default;
   };
 
   std::uint64_t limit_;

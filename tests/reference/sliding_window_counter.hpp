@@ -38,6 +38,7 @@ class SlidingWindowCounter {
     return taken_.empty() ? now_us : std::max(now_us, taken_.rbegin()->first * window_us_);
   }
   [[nodiscard]] SlidingWindowCounter seen_at(std::uint64_t) const { return *this; }
+  friend bool operator==(const SlidingWindowCounter&, const SlidingWindowCounter&) = default;
 
  private:
   [[nodiscard]] std::uint64_t taken_in(std::uint64_t number) const {

@@ -33,6 +33,7 @@ class TokenBucket {
     seen.take(now_us, 0);
     return seen;
   }
+  friend bool operator==(const TokenBucket&, const TokenBucket&) = default;
 
  private:
   __extension__ using Wide = unsigned __int128;
