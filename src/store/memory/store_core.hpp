@@ -336,6 +336,7 @@ class StoreCore {
   static bool stands(const Cell& cell) {
     return cell.entry == nullptr || load_tag(*cell.entry) == cell.key.tag;
   }
+  static Ticks length_of(const Cell& cell) { return cell.key.counter->window.window; }
   bool provide(Cell& cell, Ticks now);
   bool write_all(std::span<Cell> cells);
   bool write(Cell& cell);

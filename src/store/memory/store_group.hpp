@@ -161,9 +161,12 @@ bool StoreCore<Hooks>::provide(Cell& cell, Ticks now) {
 template <class Hooks>
 bool StoreCore<Hooks>::write_all(std::span<Cell> cells) {
   boost::container::static_vector<Cell*, kMaxGroup> order;
-  for (Cell& cell : cells) order.push_back(&cell);
-  std::ranges::stable_sort(order, {},
-                           [](const Cell* cell) { return cell->key.counter->window.window; });
+  for (Cell& cell : cells) {
+    std::size_t at = order.size();
+    order.push_back(&cell);
+    for (; at > 0 && length_of(*order[at - 1]) > length_of(cell); --at) order[at] = order[at - 1];
+    order[at] = &cell;
+  }
 
   std::size_t written = 0;
   while (written < order.size() && write(*order[written])) {
