@@ -43,7 +43,14 @@ void StoreCore<Hooks>::decide_group(std::span<const Charge> charges, Ticks now, 
       if (cells[i].entry != nullptr && load_tag(*cells[i].entry) != cells[i].key.tag) stale = true;
     }
     if (stale) continue;
-    if (!admitted || !takes) return;
+    if (!admitted || !takes) {
+      bool mended = false;
+      for (std::size_t i = 0; i < count; ++i) {
+        if (!verdicts[i].admitted) mended = repaired(cells[i], now) || mended;
+      }
+      if (mended) continue;
+      return;
+    }
 
     bool ready = true;
     for (std::size_t i = 0; i < count; ++i) {
@@ -69,7 +76,8 @@ void StoreCore<Hooks>::decide_group(std::span<const Charge> charges, Ticks now, 
       }
     }
   }
-  // Too many at once for one client: refuse rather than wait.
+  // Too many at once for one client, or a log that is damaged: refuse rather than wait.
+  for (std::size_t i = 0; i < count; ++i) repaired(cells[i], now);
   header_.counts.conflicts.fetch_add(1, std::memory_order_relaxed);
   for (std::size_t i = 0; i < count; ++i) {
     verdicts[i].admitted = false;
