@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <random>
 #include <thread>
 #include <vector>
@@ -229,10 +230,9 @@ TEST_P(Junk, WhatIsWrittenWhileDecidingLetsNobodyThroughUnlimited) {
   const std::uint32_t seed = 3;
   SCOPED_TRACE(testing::Message() << "seed " << seed);
   const StoreLayout layout(store_.geometry);
-  const std::size_t times_at =
-      reinterpret_cast<std::byte*>(&header().table_times) - store_.memory.data();
   std::vector<std::uint64_t*> targets;
-  for (std::uint64_t& word : words(times_at, sizeof(StoreHeader))) targets.push_back(&word);
+  for (std::uint64_t& word : words(offsetof(StoreHeader, table_times), sizeof(StoreHeader)))
+    targets.push_back(&word);
   for (std::uint64_t& word : words(layout.buckets_at, layout.size)) targets.push_back(&word);
 
   std::atomic<bool> stop = false;
