@@ -244,7 +244,8 @@ std::string Limiter::metrics() const {
                           .capacity = stats.capacity,
                           .evictions = stats.evictions,
                           .overflow = stats.overflow,
-                          .conflicts = stats.conflicts});
+                          .conflicts = stats.conflicts,
+                          .repairs = stats.repairs});
 }
 
 Health Limiter::health() const {

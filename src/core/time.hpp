@@ -21,6 +21,13 @@ inline constexpr Micros kMaxWindow_us = Micros{366} * 86'400 * 1'000'000;
 inline constexpr Ticks kLatest =
     std::numeric_limits<Ticks>::max() - 4 * kMaxWindow_us * kTicksPerMicro;
 
+/// True for a time so far ahead that nobody wrote it. What is written at a time reaches less than
+/// three windows ahead of it (the word of a sliding_window_counter); the other five years are for
+/// clocks that have gone back.
+[[nodiscard]] constexpr bool is_junk(Ticks word, Ticks now) {
+  return word > now && word - now > 8 * kMaxWindow_us * kTicksPerMicro;
+}
+
 [[nodiscard]] constexpr Ticks ticks_from_micros(Micros us) {
   return us > kLatest / kTicksPerMicro ? kLatest : us * kTicksPerMicro;
 }

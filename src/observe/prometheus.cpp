@@ -103,6 +103,8 @@ std::string prometheus_text(const Metrics& metrics) {
                 "Charges to an entry that clients without one share.", metrics.overflow);
   writer.single("rate_limit_store_conflicts_total", "counter",
                 "Races of one client that may have left a cost charged.", metrics.conflicts);
+  writer.single("rate_limit_store_repairs_total", "counter",
+                "Damage in the shared table that was found and put right.", metrics.repairs);
   writer.single("rate_limit_breaker_state", "gauge",
                 "Circuit breaker of the backend: 0 closed, 1 half-open, 2 open.",
                 metrics.breaker_state);

@@ -27,6 +27,7 @@ struct Metrics {
   std::uint64_t evictions = 0;
   std::uint64_t overflow = 0;
   std::uint64_t conflicts = 0;
+  std::uint64_t repairs = 0;
   std::uint64_t breaker_state = 0;  ///< 0 closed, 1 half-open, 2 open
   std::uint64_t config_generation = 1;
 };

@@ -23,6 +23,7 @@ Metrics some_metrics() {
   metrics.evictions = 6;
   metrics.overflow = 7;
   metrics.conflicts = 8;
+  metrics.repairs = 9;
   return metrics;
 }
 
@@ -41,8 +42,8 @@ TEST(Prometheus, WritesEachSample) {
        R"(rate_limit_identity_warnings_total{reason="untrusted_proxy"} 4)",
        "rate_limit_store_entries 5", "rate_limit_store_capacity 1000000",
        "rate_limit_store_evictions_total 6", "rate_limit_store_overflow_total 7",
-       "rate_limit_store_conflicts_total 8", "rate_limit_breaker_state 0",
-       "rate_limit_config_generation 1"}) {
+       "rate_limit_store_conflicts_total 8", "rate_limit_store_repairs_total 9",
+       "rate_limit_breaker_state 0", "rate_limit_config_generation 1"}) {
     EXPECT_TRUE(has_line(text, line)) << line << "\nnot in\n" << text;
   }
 }
@@ -68,7 +69,7 @@ TEST(Prometheus, WritesEachFamilyOnceWithItsTypeBeforeItsSamples) {
       EXPECT_EQ(parts[1], family) << line;
     }
   }
-  EXPECT_EQ(typed.size(), 11U);
+  EXPECT_EQ(typed.size(), 12U);
 }
 
 TEST(Prometheus, EscapesLabels) {

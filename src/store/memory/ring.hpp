@@ -120,14 +120,39 @@ class Ring {
     for (std::uint32_t i = 0; i < slots_; ++i) stamps_[i].store(0, std::memory_order_release);
   }
 
+  /// Whether something that nobody wrote stands where a decision on `cost` looks.
+  [[nodiscard]] bool has_junk(const View& view, std::uint64_t cost, Ticks now) const {
+    if (view.head % kTurn > kLastHead || is_junk(view.now, now)) return true;
+    for (std::uint64_t i = 0; i < cost; ++i) {
+      if (is_junk(counted(view, i), now) || is_junk(stamp(view.head + i), now)) return true;
+    }
+    return false;
+  }
+
+  /// Stamps that nobody wrote become ones of `now`, the strictest there are, and a head that cannot
+  /// move on gets room. Whoever looked before looks again.
+  void mend(Ticks now) {
+    std::uint64_t head = head_->load(std::memory_order_acquire);
+    // The same slot, in another turn.
+    if (head % kTurn > kLastHead) {
+      head_->compare_exchange_strong(head, (head / kTurn + 1) * kTurn + head % kTurn % slots_);
+    }
+    for (std::uint32_t i = 0; i < slots_; ++i) {
+      std::uint64_t seen = stamps_[i].load(std::memory_order_acquire);
+      if (is_junk(seen, now)) stamps_[i].compare_exchange_strong(seen, now + 1);
+    }
+  }
+
  private:
   static Ticks time_of(std::uint64_t stamp) { return stamp == 0 ? 0 : stamp - 1; }
   /// A window at `now` covers (now - window, now]: what is exactly a window old is out.
   static bool free(std::uint64_t stamp, Ticks now, Ticks window) {
-    return stamp == 0 || stamp - 1 + window <= now;
+    return stamp == 0 || (stamp <= now && now - (stamp - 1) >= window);
   }
 
   static constexpr std::uint64_t kTurn = std::uint64_t{1} << 48;
+  /// At a million admissions a second a head gets here in four years; one beyond is junk.
+  static constexpr std::uint64_t kLastHead = kTurn / 2;
 
   [[nodiscard]] Word& slot(std::uint64_t position) const {
     return stamps_[position % kTurn % slots_];

@@ -25,6 +25,8 @@ struct alignas(64) SharedTimes {
   std::atomic<Ticks> horizon{0};
   /// No overflow word was ever later than this: before it nobody needs to look at one.
   std::atomic<Ticks> overflow_until{0};
+  /// How often something was found that nobody wrote, and was put right.
+  std::atomic<std::uint64_t> repairs{0};
 };
 
 /// Makes the words of claims differ, so that a claim that looks unchanged was not replaced
@@ -158,7 +160,7 @@ class SlotTable {
   [[nodiscard]] Ticks time_after(Ticks now) const {
     if constexpr (!Hooks::kHorizon) return now;
     const Ticks horizon = times_->horizon.load();
-    return now < horizon ? horizon : now;
+    return now < horizon && !is_junk_horizon(horizon, now) ? horizon : now;
   }
 
   [[nodiscard]] std::uint64_t index_of(const Entry& entry) const {
@@ -220,7 +222,7 @@ class SlotTable {
           survey.pending = &slot;
           survey.pending_word = seen.word;
         }
-        if (seen.word > now) {
+        if (seen.word > now && !is_junk(seen.word, now)) {
           ++live;
         } else if (free == nullptr) {
           free = &slot;
@@ -242,8 +244,14 @@ class SlotTable {
                   Claim& claim) {
     const Entry& seen = survey.free_seen;
     const bool evicts = seen.tag != 0 && (seen.tag & kPending) == 0;
-    // Before the eviction, so that whoever misses the entry finds the horizon raised.
-    if (Hooks::kHorizon && evicts) raise(times_->horizon, seen.word);
+    mend_horizon(now);
+    if (is_junk(seen.word, now)) {
+      // Nothing is known of its key, and raising the horizon would carry the damage to all others.
+      count_repair();
+    } else if (Hooks::kHorizon && evicts) {
+      // Before the eviction, so that whoever misses the entry finds the horizon raised.
+      raise(times_->horizon, seen.word);
+    }
     Hooks::step();
     const Ticks until = time_after(now) + kClaimLife;
     claim = {survey.free,
@@ -253,6 +261,18 @@ class SlotTable {
     Hooks::step();
     return true;
   }
+
+  /// A horizon that nobody wrote is what it would be had an entry been evicted just now.
+  void mend_horizon(Ticks now) {
+    Ticks horizon = times_->horizon.load();
+    if (is_junk_horizon(horizon, now) && times_->horizon.compare_exchange_strong(horizon, now)) {
+      count_repair();
+    }
+  }
+  static bool is_junk_horizon(Ticks horizon, Ticks now) {
+    return horizon > kLatest || is_junk(horizon, now);  // nothing is ever evicted later than that
+  }
+  void count_repair() { times_->repairs.fetch_add(1, std::memory_order_relaxed); }
 
   /// From claim to confirmation. Nothing: begin again.
   template <class Word>

@@ -28,6 +28,7 @@ struct StoreStats {
   std::uint64_t evictions = 0;  ///< expired entries of others taken over
   std::uint64_t overflow = 0;   ///< charges that went to an overflow entry
   std::uint64_t conflicts = 0;  ///< costs that may have stayed charged after a race of one client
+  std::uint64_t repairs = 0;    ///< damage that was found and put right
 };
 
 /// One attachment of one process to the table. Many threads may use one attachment; a child of fork

@@ -123,7 +123,8 @@ class StoreCore {
     StoreStats stats{.capacity = capacity,
                      .evictions = header_.counts.evictions.load(),
                      .overflow = header_.counts.overflow.load(),
-                     .conflicts = header_.counts.conflicts.load()};
+                     .conflicts = header_.counts.conflicts.load(),
+                     .repairs = header_.table_times.repairs + header_.ring_times.repairs};
     const auto count = [&](const Entry& entry) {
       if (entry.word > now && (entry.tag & kPending) == 0) ++stats.entries;
     };
@@ -250,6 +251,10 @@ class StoreCore {
       if (!next.admitted || charge.cost == 0) {
         // The word may be another key's, that came between the two loads.
         if (load_tag(*entry) != key.tag) continue;
+        if (is_junk(seen.word, now)) [[unlikely]] {
+          repair(key, entry, seen.word, now);
+          continue;
+        }
         return {next.admitted, inspect(key.counter->window, seen.word, now, charge.cost)};
       }
       if (Hooks::swap(*entry, seen, {key.tag, next.word})) {
@@ -271,6 +276,10 @@ class StoreCore {
     const Ticks word = shared_at(key, at);
     const Step first = step_word(key, word, at, cost);
     if (!first.admitted || cost == 0) {
+      if (is_junk(word, at)) {
+        repair(key, nullptr, word, at);
+        return std::nullopt;
+      }
       return Verdict{first.admitted, quota_of(key, word, at, now, cost)};
     }
     Ticks granted_at = 0;
@@ -298,7 +307,13 @@ class StoreCore {
     cell.now = table_of(key).time_after(now);
     cell.seen = key.shared->load();
     const Step next = step_word(key, cell.seen, cell.now, cost);
-    if (!next.admitted) return Verdict{false, quota_of(key, cell.seen, cell.now, now, cost)};
+    if (!next.admitted) {
+      if (is_junk(cell.seen, cell.now)) {
+        repair(key, nullptr, cell.seen, cell.now);
+        return std::nullopt;
+      }
+      return Verdict{false, quota_of(key, cell.seen, cell.now, now, cost)};
+    }
     cell.next = next.word;
     if (!write_overflow(cell)) return std::nullopt;
     return Verdict{true, quota_of(key, cell.next, cell.now, now, 0)};
@@ -360,6 +375,9 @@ class StoreCore {
   /// Not the old word of anybody's undo: a number of our own, long past.
   Ticks long_past() { return 1 + numbers_.next(); }
 
+  [[gnu::noinline]] void repair(const Key& key, Entry* entry, Ticks seen, Ticks now);
+  bool repaired(const Cell& cell, Ticks now);
+
   StoreLayout layout_;
   StoreHeader& header_;
   OverflowWord* overflow_;
@@ -373,3 +391,4 @@ class StoreCore {
 
 #include "store/memory/store_group.hpp"      // IWYU pragma: export
 #include "store/memory/store_penalties.hpp"  // IWYU pragma: export
+#include "store/memory/store_repair.hpp"     // IWYU pragma: export

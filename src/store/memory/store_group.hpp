@@ -65,6 +65,11 @@ auto StoreCore<Hooks>::decide_cells(std::span<Cell> cells, Ticks now, Verdict* v
     }
     if (stale) continue;
     if (!admitted || !takes) {
+      bool mended = false;
+      for (const Cell& cell : cells) {
+        if (!cell.admitted) mended = repaired(cell, now) || mended;
+      }
+      if (mended) continue;
       for (const Cell& cell : cells) *verdicts++ = verdict_before(cell, now);
       return admitted ? GroupResult::admitted : GroupResult::rejected;
     }
@@ -80,7 +85,8 @@ auto StoreCore<Hooks>::decide_cells(std::span<Cell> cells, Ticks now, Verdict* v
       return GroupResult::admitted;
     }
   }
-  // Too many at once for one client: refuse rather than wait.
+  // Too many at once for one client, or a log that is damaged: refuse rather than wait.
+  for (const Cell& cell : cells) repaired(cell, now);
   header_.counts.conflicts.fetch_add(1, std::memory_order_relaxed);
   for (const Cell& cell : cells) {
     Verdict& verdict = *verdicts++;
