@@ -13,9 +13,8 @@
 #include "store/memory/layout.hpp"
 #include "store/memory/store.hpp"
 
+namespace tidegate {
 namespace {
-
-using namespace tidegate;
 
 constexpr StoreGeometry kGeometry{.capacity = 1, .log_slots = 128};
 constexpr std::uint64_t kLimit = 3;
@@ -101,9 +100,7 @@ void expect_bounded(MemoryStore& store, const Counter& counter, Hash128 client, 
   if (admitted > 4 * kLimit) std::abort();
 }
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+void run(const std::uint8_t* data, std::size_t size) {
   static const std::vector<Counter> counters = make_counters();
   static const std::vector<Page> pages(MemoryStore::bytes_needed(kGeometry) / kPage);
   static const std::span memory{const_cast<std::byte*>(pages.front().bytes), pages.size() * kPage};
@@ -159,5 +156,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
   }
   for (const Counter& counter : counters) expect_bounded(*store, counter, {1, 1}, kNoon);
+}
+
+}  // namespace
+}  // namespace tidegate
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  tidegate::run(data, size);
   return 0;
 }

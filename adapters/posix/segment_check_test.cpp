@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdio>
 #include <fstream>
+#include <initializer_list>
 #include <string>
 #include <vector>
 
@@ -199,7 +200,8 @@ TEST(WhatForbidsSharing, AnotherModeIsNamedWithBoth) {
 }
 
 TEST(WhatForbidsSharing, WhateverIsNoFile) {
-  for (const mode_t kind : {S_IFCHR, S_IFBLK, S_IFIFO, S_IFSOCK, S_IFDIR, S_IFLNK}) {
+  for (const mode_t kind :
+       std::initializer_list<mode_t>{S_IFCHR, S_IFBLK, S_IFIFO, S_IFSOCK, S_IFDIR, S_IFLNK}) {
     EXPECT_EQ(faults(file_of(kMe.user, kMe.group, kind | 0600)),
               Faults{"it is not a regular file"});
   }

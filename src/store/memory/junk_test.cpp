@@ -29,17 +29,19 @@ class Junk : public testing::TestWithParam<Algorithm> {
   explicit Junk(std::uint64_t capacity = 64)
       : store_({{GetParam(), kLimit, 1s}}, {.capacity = capacity, .log_slots = 256}) {}
 
-  [[nodiscard]] bool logs() const { return GetParam() == sliding_window; }
-  [[nodiscard]] StoreHeader& header() {
+  [[nodiscard]] static bool logs() { return GetParam() == sliding_window; }
+  [[nodiscard]] StoreHeader& header() const {
     return *reinterpret_cast<StoreHeader*>(store_.memory.data());
   }
-  [[nodiscard]] SharedTimes& times() { return logs() ? header().ring_times : header().table_times; }
-  [[nodiscard]] std::span<std::uint64_t> words(std::size_t begin, std::size_t end) {
+  [[nodiscard]] SharedTimes& times() const {
+    return logs() ? header().ring_times : header().table_times;
+  }
+  [[nodiscard]] std::span<std::uint64_t> words(std::size_t begin, std::size_t end) const {
     return {reinterpret_cast<std::uint64_t*>(store_.memory.data() + begin), (end - begin) / 8};
   }
-  [[nodiscard]] RingSetLayout rings() const { return RingSetLayout::of(256 / 16 * 16, kLimit); }
+  [[nodiscard]] static RingSetLayout rings() { return RingSetLayout::of(256 / 16 * 16, kLimit); }
   /// The slots that the rule's keys may live in, but those that no bucket uses.
-  [[nodiscard]] std::vector<Entry*> slots() {
+  [[nodiscard]] std::vector<Entry*> slots() const {
     const StoreLayout layout(store_.geometry);
     auto* buckets = reinterpret_cast<Bucket*>(store_.memory.data() +
                                               (logs() ? layout.log_at : layout.buckets_at));
@@ -51,7 +53,7 @@ class Junk : public testing::TestWithParam<Algorithm> {
     }
     return slots;
   }
-  [[nodiscard]] Entry& entry_of(std::uint64_t client) {
+  [[nodiscard]] Entry& entry_of(std::uint64_t client) const {
     const std::uint64_t tag = tag_of((TestStore::hash(client) ^ store_.counters[0].key).low);
     for (Entry* slot : slots()) {
       if (slot->tag == tag) return *slot;
@@ -60,7 +62,7 @@ class Junk : public testing::TestWithParam<Algorithm> {
     return *slots().front();
   }
   /// Head and stamps of the ring behind a slot.
-  [[nodiscard]] std::span<std::uint64_t> ring_of(const Entry& entry) {
+  [[nodiscard]] std::span<std::uint64_t> ring_of(const Entry& entry) const {
     const StoreLayout layout(store_.geometry);
     const std::uint64_t index = static_cast<std::uint64_t>(&entry - slots().front());
     const std::size_t at = layout.log_at + 8 * (rings().rings_at + index * Ring::words(kLimit));
@@ -83,7 +85,7 @@ class Junk : public testing::TestWithParam<Algorithm> {
     EXPECT_TRUE(store_.admits(client, now + denied.quota.retry_after_us * kTicksPerMicro));
   }
 
-  [[nodiscard]] std::uint64_t repairs() { return store_.store->stats(kNoon).repairs; }
+  [[nodiscard]] std::uint64_t repairs() const { return store_.store->stats(kNoon).repairs; }
 
   TestStore store_;
 };
