@@ -193,7 +193,7 @@ TEST(WhatForbidsSharing, NobodyWhereEverybodyMayWrite) {
 }
 
 TEST(WhatForbidsSharing, AnotherModeIsNamedWithBoth) {
-  MemoryConfig config;
+  const MemoryConfig config;
   const auto found =
       what_forbids_sharing(file_of(kMe.user, kMe.group, S_IFREG | 0640), kMe, config).value();
   EXPECT_EQ(found, Faults{"its mode is 0640, not 0600"});
