@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <cstring>
 #include <random>
 #include <thread>
 #include <vector>
@@ -213,6 +214,11 @@ TEST_P(JunkInLogs, StampsAndHeadsLeaveARingThatWorks) {
 TEST_P(Junk, EveryByteOfTheHeaderMayChange) {
   EXPECT_EQ(admitted(1, kNoon), kLimit);
   const std::vector<std::byte> sound(store_.memory.begin(), store_.memory.end());
+  const StoreLayout layout(store_.geometry);
+  const std::size_t kept = layout.overflow_at + std::size_t{8} * store_.counters[0].overflow_count;
+  const auto restore = [&](std::size_t begin, std::size_t end) {
+    std::memcpy(store_.memory.data() + begin, sound.data() + begin, end - begin);
+  };
   for (std::size_t at = 0; at < sizeof(StoreHeader); ++at) {
     for (const auto bits : {std::byte{1}, std::byte{0x80}, std::byte{0xff}}) {
       SCOPED_TRACE(at);
@@ -223,7 +229,8 @@ TEST_P(Junk, EveryByteOfTheHeaderMayChange) {
       }
       EXPECT_EQ(admitted(1, kNoon, 3), 0U) << "who has used all he may stays refused";
       EXPECT_LE(admitted(1'000 + at, kNoon), kLimit);
-      std::ranges::copy(sound, store_.memory.begin());
+      restore(0, kept);
+      restore(layout.log_at, layout.size);
     }
   }
 }
