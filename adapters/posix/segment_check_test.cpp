@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdio>
 #include <fstream>
+#include <initializer_list>
 #include <string>
 #include <vector>
 
@@ -192,14 +193,15 @@ TEST(WhatForbidsSharing, NobodyWhereEverybodyMayWrite) {
 }
 
 TEST(WhatForbidsSharing, AnotherModeIsNamedWithBoth) {
-  MemoryConfig config;
+  const MemoryConfig config;
   const auto found =
       what_forbids_sharing(file_of(kMe.user, kMe.group, S_IFREG | 0640), kMe, config).value();
   EXPECT_EQ(found, Faults{"its mode is 0640, not 0600"});
 }
 
 TEST(WhatForbidsSharing, WhateverIsNoFile) {
-  for (const mode_t kind : {S_IFCHR, S_IFBLK, S_IFIFO, S_IFSOCK, S_IFDIR, S_IFLNK}) {
+  for (const mode_t kind :
+       std::initializer_list<mode_t>{S_IFCHR, S_IFBLK, S_IFIFO, S_IFSOCK, S_IFDIR, S_IFLNK}) {
     EXPECT_EQ(faults(file_of(kMe.user, kMe.group, kind | 0600)),
               Faults{"it is not a regular file"});
   }

@@ -50,17 +50,17 @@ constexpr Ticks kTimes[] = {0, kTicksPerMicro, kNoon, kLatest, kLatest + 1, ~Tic
 
 class AtACorner : public testing::TestWithParam<Corner> {
  protected:
-  [[nodiscard]] TestStore store() const {
+  [[nodiscard]] static TestStore make_store() {
     return TestStore({GetParam().rule}, {.capacity = 1'000, .log_slots = 100'000});
   }
-  [[nodiscard]] std::uint64_t limit() const { return GetParam().rule.limit; }
+  [[nodiscard]] static std::uint64_t limit() { return GetParam().rule.limit; }
 };
 INSTANTIATE_TEST_SUITE_P(Store, AtACorner, testing::ValuesIn(kCorners));
 
 TEST_P(AtACorner, AdmitsTheLimitAndNoMoreAtAnyTime) {
   for (const Ticks now : kTimes) {
     SCOPED_TRACE(now);
-    const TestStore store = this->store();
+    const TestStore store = make_store();
     EXPECT_TRUE(store.admits(1, now, limit() - 1)) << "0 where the limit is 1";
     EXPECT_EQ(store.decide(1, now, 0).quota.remaining, 1U);
     EXPECT_TRUE(store.admits(1, now));
@@ -77,7 +77,7 @@ TEST_P(AtACorner, AdmitsTheLimitAndNoMoreAtAnyTime) {
 TEST_P(AtACorner, LetsInWhoWaitsAsTold) {
   for (const Ticks now : {Ticks{0}, kNoon}) {
     SCOPED_TRACE(now);
-    const TestStore store = this->store();
+    const TestStore store = make_store();
     EXPECT_TRUE(store.admits(1, now, limit()));
     const Ticks wait = store.decide(1, now).quota.retry_after_us * kTicksPerMicro;
     EXPECT_FALSE(store.admits(1, now + wait - kTicksPerMicro));
@@ -86,7 +86,7 @@ TEST_P(AtACorner, LetsInWhoWaitsAsTold) {
 }
 
 TEST_P(AtACorner, AClockThatGoesBackByYearsGivesNothingTwice) {
-  const TestStore store = this->store();
+  const TestStore store = make_store();
   EXPECT_TRUE(store.admits(1, kNoon, limit()));
   for (const Ticks back : {kYear / 365, kYear, 3 * kYear}) {
     const Verdict denied = store.decide(1, kNoon - back);
