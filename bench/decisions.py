@@ -1,7 +1,7 @@
 """One decision from a string key: tidegate against what a program would otherwise take.
 
 All contenders of a table hold their clients at the same time, in processes of their own, and take
-turns within each of five rounds; the median of each is told. About ten minutes, and up to 10 GB.
+turns within each of five rounds; the median of each is told. About ten minutes, and 6 GB.
 """
 
 import argparse

@@ -54,15 +54,26 @@ constexpr std::uint64_t kLive = 500'000;
 /// Keys are made a chunk at a time, while no clock runs.
 constexpr std::size_t kChunk = 500'000;
 
-// The counters: one whose entries stay, one whose entries expire a microsecond later.
-constexpr std::size_t kStays = 0;
-constexpr std::size_t kExpires = 1;
+/// Steady requests and flood take turns, so that what else the machine does meets both.
+constexpr std::size_t kTurn = 2'000'000;
+
+// The counters: that of the known clients, whose entries outlive the flood; and of the flood one
+// whose entries stay while the clock stands, and one whose entries expire a microsecond later.
+constexpr std::size_t kKnown = 0;
+constexpr std::size_t kStays = 1;
+constexpr std::size_t kExpires = 2;
 
 /// What one run over many decisions took.
 struct Cost {
   double ns = 0;  ///< of all decisions
   std::size_t allocations = 0;
-  std::vector<float> sixteens;  ///< ns of each sixteen decisions, in their order
+  std::vector<float> sixteens = {};  ///< ns of each sixteen decisions, in their order
+
+  void append(const Cost& more) {
+    ns += more.ns;
+    allocations += more.allocations;
+    sixteens.insert(sixteens.end(), more.sixteens.begin(), more.sixteens.end());
+  }
 };
 
 /// Sixteen decisions, one by one or as a batch. Returns how many were admitted.
@@ -76,20 +87,19 @@ std::size_t sixteen(Table& table, bool batch, const KeyStream& keys, std::size_t
   return admitted;
 }
 
-/// Decides for keys that `draw` gives, `decisions` of them, a microsecond apart if `clock_moves`.
+/// Decides for keys that `draw` gives, `decisions` of them, `apart` ticks apart.
 template <class Draw>
-Cost run(Table& table, bool batch, std::size_t counter, bool clock_moves, std::size_t decisions,
-         Draw&& draw) {
+Cost run(Table& table, bool batch, std::size_t counter, Ticks& now, Ticks apart,
+         std::size_t decisions, Draw&& draw) {
   Cost cost;
   cost.sixteens.reserve(decisions / kBatch);
-  Ticks now = kStart;
   std::size_t admitted = 0;
   for (std::size_t done = 0; done < decisions; done += kChunk) {
     const KeyStream keys(kChunk, draw);
     const std::size_t allocated = allocations;
     auto last = std::chrono::steady_clock::now();
     for (std::size_t i = 0; i < kChunk; i += kBatch) {
-      if (clock_moves) now += kBatch * kTicksPerMicro;
+      now += kBatch * apart;
       admitted += sixteen(table, batch, keys, i, now, counter);
       const auto next = std::chrono::steady_clock::now();
       const double ns = std::chrono::duration<double, std::nano>(next - last).count();
@@ -137,15 +147,26 @@ void compare(bool batch, bool fills, std::size_t decisions) {
   Costs steady;
   Costs flood;
   for (int round = 0; round < kRounds; ++round) {
-    Table table(kCapacity, {bucket_of(1'000'000, std::chrono::hours(1)), bucket()});
-    std::uint64_t client = 0;
-    run(table, true, kStays, false, kLive, [&] { return client++; });
-
+    Table table(kCapacity, {bucket_of(100, std::chrono::hours(1)),
+                            bucket_of(1'000'000, std::chrono::hours(1)), bucket()});
     std::mt19937_64 random(42);
     std::uniform_int_distribution<std::uint64_t> uniform(0, kLive - 1);
-    steady.add(run(table, batch, kStays, false, decisions, [&] { return uniform(random); }));
-    flood.add(
-        run(table, batch, fills ? kStays : kExpires, !fills, decisions, [&] { return client++; }));
+    std::uint64_t client = 0;
+    const auto known = [&] { return uniform(random); };
+    const auto unseen = [&] { return client++; };
+
+    Ticks now = kStart;
+    run(table, true, kKnown, now, 0, kLive, unseen);
+    Cost steadily;
+    Cost flooding;
+    for (std::size_t done = 0; done < decisions; done += kTurn) {
+      run(table, batch, kKnown, now, 0, kChunk, known);  // what the flood has put out of the cache
+      steadily.append(run(table, batch, kKnown, now, 0, kTurn, known));
+      flooding.append(run(table, batch, fills ? kStays : kExpires, now, fills ? 0 : kTicksPerMicro,
+                          kTurn, unseen));
+    }
+    steady.add(steadily);
+    flood.add(flooding);
 
     const StoreStats stats = table.stats(kStart);
     if ((fills ? stats.overflow : stats.evictions) < decisions / 4) {

@@ -12,12 +12,14 @@ text { font: 12px system-ui, sans-serif; fill: #1f2328 }
 .group { font-weight: 600 }
 .tick { fill: #59636e; font-size: 11px; text-anchor: middle }
 .label { text-anchor: end }
+.page { fill: #ffffff }
 .line { stroke: #d1d9e0 }
 .bar { fill: #9aa4af }
 .ours { fill: #0969da }
 @media (prefers-color-scheme: dark) {
   text { fill: #f0f6fc }
   .tick { fill: #9198a1 }
+  .page { fill: #0d1117 }
   .line { stroke: #3d444d }
   .bar { fill: #656c76 }
   .ours { fill: #4493f8 }
@@ -57,5 +59,7 @@ def bars(title: str, groups: dict[str, dict[str, float]], ours: set[str]) -> str
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {bottom + 28}" '
         f'width="{WIDTH}" height="{bottom + 28}" role="img" aria-label="{html.escape(title)}">',
         f"<style>{STYLE}</style>",
+        # A ground of its own: a page may be dark where the browser asks for light, and the reverse.
+        '<rect class="page" width="100%" height="100%" rx="6"/>',
         f'<text class="title" x="8" y="22">{html.escape(title)}</text>',
         *grid, *parts, "</svg>", ""])
