@@ -9,9 +9,9 @@
  * the shared words.
  *
  * Set from outside: SLOTS of each pair, TIME, REQUESTS of each process, BOTH, FIRSTS and SECONDS
- * (processes that ask for both windows, and for the first or second alone), TAKES (how often another
- * client takes a slot; that it does so by the same protocol is table.pml's), FILLED (both
- * keys have an entry, that expires at once), and ATTEMPTS of a request. Without that it begins again
+ * (processes that ask for both windows, and for the first or second alone), TAKES (how often
+ * another client takes a slot; that it does so by the same protocol is table.pml's), FILLED (both
+ * keys have an entry that expires at once), and ATTEMPTS of a request. Without that it begins again
  * as often as it has to, which no run with a bound goes beyond but by refusing.
  */
 

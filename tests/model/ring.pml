@@ -3,8 +3,8 @@
  * clients compete for SLOTS slots of one pair, each with a ring, and nobody clears a ring when it
  * changes hands. Each look at a stamp or a head, each swap, and the raise of the entry is one step.
  * (Both loops that move the head, and the one that raises the entry, go on until their swap
- * succeeds: each is its last step. How a client gets the one entry it has is table.pml's: here it is
- * one step too.)
+ * succeeds: each is its last step. How a client gets the one entry it has is table.pml's: here it
+ * is one step too.)
  *
  * At first the one client has a slot that expires at 2, with stamps of admissions at 0.
  *
@@ -79,7 +79,8 @@ proctype Client(byte id; byte tag) {
 
 request:
   attempts = 0;
-  d_step { forget(); mine = 0; used = 0; until = 0; head = 0; its_turn = 0; oldest = 0; newest = 0; taken = 0 };
+  d_step { forget(); mine = 0; used = 0; until = 0; head = 0; its_turn = 0; oldest = 0;
+           newest = 0; taken = 0 };
   if
   :: requests == REQUESTS -> now = 0; goto done
   :: else -> d_step { requests++; now = clock }
