@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "algo/window.hpp"
+#include "algo/algorithms.hpp"
 
 namespace tidegate {
 namespace {

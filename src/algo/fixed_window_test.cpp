@@ -2,7 +2,7 @@
 
 #include <chrono>
 
-#include "algo/window.hpp"
+#include "algo/algorithms.hpp"
 
 namespace tidegate {
 namespace {

@@ -2,10 +2,6 @@
 
 #include <cmath>
 
-#include "algo/fixed_window.hpp"
-#include "algo/sliding_window_counter.hpp"
-#include "algo/token_bucket.hpp"
-
 namespace tidegate {
 namespace {
 
@@ -40,34 +36,6 @@ Window make_window(Algorithm algorithm, const WindowConfig& config) {
   window.slice_us = ceil_div(window.window_us, 4096);
   window.slices = ceil_div(window.window_us, window.slice_us);
   return window;
-}
-
-Step step(const Window& window, Ticks word, Ticks now, std::uint64_t cost) {
-  switch (window.algorithm) {
-    case Algorithm::token_bucket:
-      return token_bucket::step(window, word, now, cost);
-    case Algorithm::sliding_window_counter:
-      return sliding_window_counter::step(window, word, now, cost);
-    case Algorithm::fixed_window:
-      return fixed_window::step(window, word, now, cost);
-    case Algorithm::sliding_window:
-      break;
-  }
-  return {word, false};
-}
-
-Quota inspect(const Window& window, Ticks word, Ticks now, std::uint64_t cost) {
-  switch (window.algorithm) {
-    case Algorithm::token_bucket:
-      return token_bucket::inspect(window, word, now, cost);
-    case Algorithm::sliding_window_counter:
-      return sliding_window_counter::inspect(window, word, now, cost);
-    case Algorithm::fixed_window:
-      return fixed_window::inspect(window, word, now, cost);
-    case Algorithm::sliding_window:
-      break;
-  }
-  return {};
 }
 
 }  // namespace tidegate

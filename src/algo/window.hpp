@@ -53,14 +53,11 @@ struct Quota {
   Micros more_after_us = 0;
 };
 
-// Each algorithm has a header of its own; its whole state is one word. `word` may lie in the future
-// (another process saw a later time): see each algorithm for how that is read. `now` is at most
-// kLatest, `cost` 0 to capacity; cost 0 looks, is always admitted and takes nothing. A step never
-// returns a word below the one it was given: words only grow, whatever the clocks do. Any word is
-// survived, one that nobody wrote too; then only "no undefined behaviour" is promised.
-
-/// By `window.algorithm`. Not for sliding_window, whose state is a ring (see store/memory).
-[[nodiscard]] Step step(const Window& window, Ticks word, Ticks now, std::uint64_t cost);
-[[nodiscard]] Quota inspect(const Window& window, Ticks word, Ticks now, std::uint64_t cost);
+// Each algorithm has a header of its own, and algorithms.hpp chooses between them; its whole state
+// is one word. `word` may lie in the future (another process saw a later time): see each algorithm
+// for how that is read. `now` is at most kLatest, `cost` 0 to capacity; cost 0 looks, is always
+// admitted and takes nothing. A step never returns a word below the one it was given: words only
+// grow, whatever the clocks do. Any word is survived, one that nobody wrote too; then only "no
+// undefined behaviour" is promised.
 
 }  // namespace tidegate

@@ -1,4 +1,4 @@
-#include "algo/window.hpp"
+#include "algo/algorithms.hpp"
 
 #include <gtest/gtest.h>
 

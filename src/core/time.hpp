@@ -21,11 +21,16 @@ inline constexpr Micros kMaxWindow_us = Micros{366} * 86'400 * 1'000'000;
 inline constexpr Ticks kLatest =
     std::numeric_limits<Ticks>::max() - 4 * kMaxWindow_us * kTicksPerMicro;
 
-/// True for a time so far ahead that nobody wrote it. What is written at a time reaches less than
-/// three windows ahead of it (the word of a sliding_window_counter); the other five years are for
+/// How far ahead of its clock a sharer of counts ever finds a time: what is written reaches less
+/// than three windows ahead (the word of a sliding_window_counter); the other five years are for
 /// clocks that have gone back.
-[[nodiscard]] constexpr bool is_junk(Ticks word, Ticks now) {
-  return word > now && word - now > 8 * kMaxWindow_us * kTicksPerMicro;
+inline constexpr Ticks kFurthestAhead = 8 * kMaxWindow_us * kTicksPerMicro;
+/// Where times are given from outside, and may be any: nothing is too far ahead.
+inline constexpr Ticks kAnyTime = std::numeric_limits<Ticks>::max();
+
+/// True for a time so far ahead that nobody wrote it.
+[[nodiscard]] constexpr bool is_junk(Ticks word, Ticks now, Ticks furthest = kFurthestAhead) {
+  return word > now && word - now > furthest;
 }
 
 [[nodiscard]] constexpr Ticks ticks_from_micros(Micros us) {

@@ -244,7 +244,7 @@ std::expected<Replay, Error> Replay::create(const RateLimitConfig& config) {
   const StoreGeometry geometry{config.memory.capacity, config.memory.log_slots};
   auto state = std::make_unique<State>(MemoryStore::bytes_needed(geometry));
   MemoryStore::format(state->memory.bytes, geometry);
-  auto store = MemoryStore::attach(state->memory.bytes, geometry);
+  auto store = MemoryStore::attach(state->memory.bytes, geometry, kAnyTime);
   if (!store) return std::unexpected(store.error());
   state->store = std::move(*store);
   if (auto bound = state->store->bind((*policy)->counters(), (*policy)->fingerprint(), true);

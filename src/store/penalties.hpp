@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "core/hash.hpp"
@@ -50,12 +51,16 @@ namespace penalty {
 
 [[nodiscard]] inline std::uint64_t count_of(Ticks word) { return word % kTicksPerMicro; }
 
-/// The count's word after one violation more at time `now`. Never below `word`.
-[[nodiscard]] inline Ticks count_violation(const Penalties& penalties, Ticks word, Ticks now) {
-  if (word - count_of(word) > now) {
-    return word + (count_of(word) < last_count(penalties) ? 1 : 0);
-  }
-  return micros_ceil(now + penalties.detection) * kTicksPerMicro + 1;
+/// The count's word after one violation more at time `now`. Never below `word`. Nothing if the
+/// count has begun later than that: whoever was stopped since his violation does not count in a
+/// period that it does not belong to.
+[[nodiscard]] inline std::optional<Ticks> count_violation(const Penalties& penalties, Ticks word,
+                                                          Ticks now) {
+  const Ticks until = word - count_of(word);
+  const Ticks end = micros_ceil(now + penalties.detection) * kTicksPerMicro;
+  if (until <= now) return end + 1;
+  if (until > end) return std::nullopt;
+  return word + (count_of(word) < last_count(penalties) ? 1 : 0);
 }
 
 /// How long the cooldown is that violation number `count` of a window starts; 0: none. At most 366

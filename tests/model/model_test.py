@@ -80,6 +80,7 @@ CAUGHT = [
     ("ring", f"{RING_MOVES} NOT_PROVED"),
     ("penalty", f"{PENALTY_CROWD} MARKER_STORED"),
     ("penalty", f"{PENALTY_CROWD} COUNT_STORED"),
+    ("penalty", f"{PENALTY_CROWD} ANY_PERIOD"),
     ("penalty", f"{PENALTY_CROWD} COOLDOWN_STORED"),
 ]
 

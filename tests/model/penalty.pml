@@ -9,7 +9,7 @@
  * Set from outside: RULES, TIME (the clock runs from 1 to it), PROCESSES, REQUESTS of each.
  */
 
-#define DETECTION 2 /* ticks for which violations are counted, from the first */
+#define DETECTION 3 /* ticks for which violations are counted, from the first */
 #define THRESHOLD 2
 #define MOST 3 /* that a count can say */
 #define COUNT(until, n) ((until) * (MOST + 1) + (n))
@@ -30,14 +30,12 @@ typedef Times { byte at[TIME + 1] };
 Times violations[RULES]; /* by time used */
 byte uncounted;          /* violations whose process is not through with the count, or dead */
 byte in_period;          /* violations counted since the first of the period */
-byte since_first;        /* those, and the others since then or under way at that moment */
 byte longest;            /* the latest end of a cooldown that anybody has asked for */
 
 /* At most one a window, in every window of the times used. */
 inline violate(rule) {
   violations[rule].at[now]++;
   uncounted++;
-  since_first++;
   a = 1;
   do
   :: a <= TIME ->
@@ -54,15 +52,25 @@ inline violate(rule) {
   a = 0; b = 0; n = 0
 }
 
-/* The count says how many there were, no more for who raced and no fewer for who died. */
+/* The count says how many there were, and all of them lie within its period. */
 inline counted(first) {
   uncounted--;
-  if
-  :: first -> in_period = 1; since_first = 1 + uncounted
-  :: else -> in_period++
-  fi;
+  in_period = (first -> 1 : in_period + 1);
   assert(NUMBER(count) == MIN(in_period, MOST));
-  assert(NUMBER(count) <= since_first)
+  a = UNTIL(count) - DETECTION;
+  b = 0;
+  do
+  :: a <= TIME && a < UNTIL(count) ->
+     b = b + violations[0].at[a];
+     if
+     :: RULES > 1 -> b = b + violations[RULES - 1].at[a]
+     :: else
+     fi;
+     a++
+  :: else -> break
+  od;
+  assert(NUMBER(count) <= b);
+  a = 0; b = 0
 }
 
 proctype Client() {
@@ -117,7 +125,14 @@ recount:
        count = COUNT(now + DETECTION, 1);
        n = 1;
        counted(true)
+#ifndef ANY_PERIOD
+    :: yes && UNTIL(a) > now + DETECTION -> /* it does not belong to this period */
+       n = 0;
+       uncounted--
+    :: yes && UNTIL(a) > now && UNTIL(a) <= now + DETECTION ->
+#else
     :: yes && UNTIL(a) > now ->
+#endif
        n = MIN(NUMBER(a) + 1, MOST);
        count = COUNT(UNTIL(a), n);
        counted(false)

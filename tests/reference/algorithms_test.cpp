@@ -1,12 +1,13 @@
 // Each algorithm against its exact reference, over random limits, costs and clocks; and what the
 // answers promise, checked on the answers alone.
+#include "algo/algorithms.hpp"
+
 #include <gtest/gtest.h>
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include "algo/window.hpp"
 #include "tests/reference/fixed_window.hpp"
 #include "tests/reference/promises.hpp"
 #include "tests/reference/schedule.hpp"

@@ -50,7 +50,7 @@ class Memory {
   std::unique_ptr<MemoryStore> fresh_store() {
     madvise(bytes_.data(), bytes_.size(), MADV_DONTNEED);
     MemoryStore::format(bytes_, kGeometry);
-    return MemoryStore::attach(bytes_, kGeometry).value();
+    return MemoryStore::attach(bytes_, kGeometry, kAnyTime).value();
   }
 
  private:

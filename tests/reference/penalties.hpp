@@ -33,6 +33,8 @@ class Penalties {
     if (last != violations_.end() && now_us < last->second.at_us + last->second.window_us) return;
     violations_[rule] = {now_us, window_us};
 
+    // One before the first does not belong to its period.
+    if (!counted_.empty() && now_us < counted_.front()) return;
     if (counted_.empty() || now_us >= counted_.front() + detection_us_) counted_.clear();
     counted_.push_back(now_us);
     if (counted_.size() < threshold_) return;

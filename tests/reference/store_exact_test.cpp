@@ -35,7 +35,7 @@ class Bench {
     if (mapped == MAP_FAILED) throw std::bad_alloc();
     memory_ = {static_cast<std::byte*>(mapped), size_};
     MemoryStore::format(memory_, kGeometry);
-    store_ = MemoryStore::attach(memory_, kGeometry).value();
+    store_ = MemoryStore::attach(memory_, kGeometry, kAnyTime).value();
 
     counter_.window = window;
     counter_.overflow_count = kMinOverflowPerWindow;

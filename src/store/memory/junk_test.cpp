@@ -122,7 +122,7 @@ TEST_P(Junk, AWordInAGroupLocksNobodyOut) {
       if (entry.tag != 0) entry.word = ~Ticks{0};
     }
   };
-  spoil(layout.buckets_at, layout.overflow_at);
+  spoil(layout.buckets_at, layout.epochs_at);
   if (logs()) spoil(layout.log_at, layout.log_at + sizeof(Bucket));
   std::uint64_t admitted = 0;
   for (int i = 0; i < 50; ++i) {

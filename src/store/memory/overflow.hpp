@@ -16,9 +16,8 @@ using OverflowWord = std::atomic<Ticks>;
 /// The word that a key without room shares. Shares are handed out by the policy and checked by
 /// bind.
 [[nodiscard]] inline OverflowWord& overflow_word(OverflowWord* words, const Counter& counter,
-                                                 const Hash128& key) {
-  // The upper half of `low` is not what the tag's comparison or the place depend on most.
-  const std::uint64_t index = (key.low >> 32) * counter.overflow_count >> 32;
+                                                 std::uint64_t tag) {
+  const std::uint64_t index = (tag >> 32) * counter.overflow_count >> 32;
   return words[counter.overflow_first + index];
 }
 

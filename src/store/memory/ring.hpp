@@ -5,8 +5,8 @@
 // apart, so `slots` slots never hold more than `slots` admissions in a window, whatever the head
 // says. And a rule with a smaller limit looks `limit` positions back from the position it takes:
 // nobody fills a position that others have passed. So a slot is taken only if it is still as it was
-// seen, and whoever gives stamps back begins a new *turn* of the ring first, in which everybody
-// looks again.
+// seen, and whoever gives stamps back begins a new *turn* of the ring before and after, in which
+// everybody looks again.
 #pragma once
 
 #include <algorithm>
@@ -109,9 +109,12 @@ class Ring {
     const std::uint64_t freed = view.now >= window ? view.now - window + 1 : 0;
     bool clean = true;
     for (std::uint64_t i = cost; i-- > 0;) {
-      clean = begin_turn(view.head + i) && clean;
+      // A turn before the stamp goes, and one after: who looked in between must not be let in
+      // beside one who looks afterwards. The head moves back only with the second.
+      head_->fetch_add(kTurn);
       std::uint64_t mine = view.now + 1;
       clean = slot(view.head + i).compare_exchange_strong(mine, freed) && clean;
+      clean = move_back(view.head + i) && clean;
     }
     return clean;
   }
@@ -121,17 +124,21 @@ class Ring {
   }
 
   /// Whether something that nobody wrote stands where a decision on `cost` looks.
-  [[nodiscard]] bool has_junk(const View& view, std::uint64_t cost, Ticks now) const {
-    if (view.head % kTurn > kLastHead || is_junk(view.now, now)) return true;
+  [[nodiscard]] bool has_junk(const View& view, std::uint64_t cost, Ticks now,
+                              Ticks furthest) const {
+    if (view.head % kTurn > kLastHead || is_junk(view.now, now, furthest)) return true;
     for (std::uint64_t i = 0; i < cost; ++i) {
-      if (is_junk(counted(view, i), now) || is_junk(stamp(view.head + i), now)) return true;
+      if (is_junk(counted(view, i), now, furthest) ||
+          is_junk(stamp(view.head + i), now, furthest)) {
+        return true;
+      }
     }
     return false;
   }
 
   /// Stamps that nobody wrote become ones of `now`, the strictest there are, and a head that cannot
   /// move on gets room. Whoever looked before looks again.
-  void mend(Ticks now) {
+  void mend(Ticks now, Ticks furthest) {
     std::uint64_t head = head_->load(std::memory_order_acquire);
     // The same slot, in another turn.
     if (head % kTurn > kLastHead) {
@@ -139,7 +146,7 @@ class Ring {
     }
     for (std::uint32_t i = 0; i < slots_; ++i) {
       std::uint64_t seen = stamps_[i].load(std::memory_order_acquire);
-      if (is_junk(seen, now)) stamps_[i].compare_exchange_strong(seen, now + 1);
+      if (is_junk(seen, now, furthest)) stamps_[i].compare_exchange_strong(seen, now + 1);
     }
   }
 
@@ -172,8 +179,8 @@ class Ring {
     }
     return seen / kTurn == to / kTurn;
   }
-  /// Moves the head back to `position` if it stands right behind it; true if so.
-  bool begin_turn(std::uint64_t position) {
+  /// Begins a turn, and moves the head back to `position` if it stands right behind it; true if so.
+  bool move_back(std::uint64_t position) {
     std::uint64_t seen = head_->load(std::memory_order_acquire);
     for (;;) {
       const bool behind = seen % kTurn == (position + 1) % kTurn;

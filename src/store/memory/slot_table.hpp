@@ -46,14 +46,14 @@ class ClaimNumbers {
   std::atomic<std::uint64_t> count_{0};
 };
 
-/// The two buckets a key may live in. `first` and `second` are the order in which all processes
+/// The two buckets a key may live in. first() and second() are the order in which all processes
 /// look through them to insert.
 struct Place {
-  Bucket* first = nullptr;
-  Bucket* second = nullptr;  ///< equal to `first` where there is only one
-  Bucket* home = nullptr;    ///< the one of them where the key most likely is
+  Bucket* home = nullptr;   ///< the one where the key most likely is
+  Bucket* other = nullptr;  ///< equal to `home` where there is only one
 
-  [[nodiscard]] Bucket* other() const { return home == first ? second : first; }
+  [[nodiscard]] Bucket* first() const { return std::min(home, other); }
+  [[nodiscard]] Bucket* second() const { return std::max(home, other); }
 };
 
 /// A view on buckets in shared memory. Any number of threads and processes.
@@ -68,9 +68,15 @@ class SlotTable {
 
   SlotTable() = default;
   /// `slots` per bucket are used: 8, or fewer in a table of a single bucket.
+  /// What lies more than `furthest` ahead is damage.
   SlotTable(Bucket* buckets, std::uint64_t count, unsigned slots, SharedTimes& times,
-            std::atomic<std::uint64_t>& evictions)
-      : buckets_(buckets), count_(count), slots_(slots), times_(&times), evictions_(&evictions) {}
+            std::atomic<std::uint64_t>& evictions, Ticks furthest = kFurthestAhead)
+      : buckets_(buckets),
+        count_(count),
+        slots_(slots),
+        times_(&times),
+        evictions_(&evictions),
+        furthest_(furthest) {}
 
   /// Windows of one client (`number` 0 to 7) go to neighbouring pairs: all in one pair would fill
   /// it.
@@ -82,7 +88,7 @@ class SlotTable {
       a ^= number;
       b ^= number;
     }
-    return {buckets_ + std::min(a, b), buckets_ + std::max(a, b), buckets_ + a};
+    return {buckets_ + a, buckets_ + b};
   }
 
   static void prefetch(const Bucket& bucket) {
@@ -93,16 +99,13 @@ class SlotTable {
   /// The key's confirmed entry, or null.
   [[nodiscard]] Entry* find(std::uint64_t tag, const Place& place) const {
     Entry* const entry = find_in(*place.home, tag);
-    return entry != nullptr ? entry : find_in(*place.other(), tag);
+    return entry != nullptr ? entry : find_in(*place.other, tag);
   }
 
   /// Looks into one bucket. All its tags are compared before the first branch: which one it is
   /// cannot be foreseen. Slots that are not in use hold no tag.
   [[nodiscard]] static Entry* find_in(Bucket& bucket, std::uint64_t tag) {
-    unsigned found = 0;
-    for (unsigned i = 0; i < kBucketSlots; ++i) {
-      found |= static_cast<unsigned>(load_tag(bucket.slots[i]) == tag) << i;
-    }
+    const unsigned found = slots_with(bucket, tag);
     return found == 0 ? nullptr : &bucket.slots[std::countr_zero(found)];
   }
 
@@ -190,14 +193,10 @@ class SlotTable {
 
   template <class Use>
   [[nodiscard]] bool any(const Place& place, Use&& use) const {
-    for (unsigned i = 0; i < slots_; ++i) {
-      if (use(place.first->slots[i])) return true;
-    }
-    if (place.second == place.first) return false;
-    for (unsigned i = 0; i < slots_; ++i) {
-      if (use(place.second->slots[i])) return true;
-    }
-    return false;
+    const auto any_in = [&](Bucket& bucket) {
+      return std::any_of(bucket.slots, bucket.slots + slots_, use);
+    };
+    return any_in(*place.first()) || (place.other != place.home && any_in(*place.second()));
   }
 
   /// Looks through both buckets in the common order: is the key there, is it claimed, and which
@@ -206,7 +205,7 @@ class SlotTable {
   Survey look(std::uint64_t tag, const Place& place, Ticks now) const {
     Survey survey;
     unsigned fewest = slots_ + 1;
-    for (Bucket* bucket : {place.first, place.second}) {
+    for (Bucket* bucket : {place.first(), place.second()}) {
       unsigned live = 0;
       Entry* free = nullptr;
       Entry free_seen;
@@ -222,7 +221,7 @@ class SlotTable {
           survey.pending = &slot;
           survey.pending_word = seen.word;
         }
-        if (seen.word > now && !is_junk(seen.word, now)) {
+        if (seen.word > now && !is_junk(seen.word, now, furthest_)) {
           ++live;
         } else if (free == nullptr) {
           free = &slot;
@@ -235,7 +234,7 @@ class SlotTable {
         survey.free = free;
         survey.free_seen = free_seen;
       }
-      if (place.second == place.first) break;
+      if (place.other == place.home) break;
     }
     return survey;
   }
@@ -245,7 +244,7 @@ class SlotTable {
     const Entry& seen = survey.free_seen;
     const bool evicts = seen.tag != 0 && (seen.tag & kPending) == 0;
     mend_horizon(now);
-    if (is_junk(seen.word, now)) {
+    if (is_junk(seen.word, now, furthest_)) {
       // Nothing is known of its key, and raising the horizon would carry the damage to all others.
       count_repair();
     } else if (Hooks::kHorizon && evicts) {
@@ -269,8 +268,9 @@ class SlotTable {
       count_repair();
     }
   }
-  static bool is_junk_horizon(Ticks horizon, Ticks now) {
-    return horizon > kLatest || is_junk(horizon, now);  // nothing is ever evicted later than that
+  [[nodiscard]] bool is_junk_horizon(Ticks horizon, Ticks now) const {
+    return horizon > kLatest ||
+           is_junk(horizon, now, furthest_);  // nothing is ever evicted later than that
   }
   void count_repair() { times_->repairs.fetch_add(1, std::memory_order_relaxed); }
 
@@ -332,6 +332,7 @@ class SlotTable {
   unsigned slots_ = kBucketSlots;
   SharedTimes* times_ = nullptr;
   std::atomic<std::uint64_t>* evictions_ = nullptr;
+  Ticks furthest_ = kFurthestAhead;
 };
 
 }  // namespace tidegate

@@ -22,11 +22,13 @@ Error differs(const char* what, std::uint64_t found, std::uint64_t wanted) {
 }  // namespace
 
 struct MemoryStore::Impl {
-  Impl(std::span<std::byte> bytes, const StoreGeometry& its_geometry, std::uint64_t attachment)
+  Impl(std::span<std::byte> bytes, const StoreGeometry& its_geometry, std::uint64_t attachment,
+       Ticks its_furthest)
       : memory(bytes),
         geometry(its_geometry),
         header(*reinterpret_cast<StoreHeader*>(bytes.data())),
-        core(bytes.data(), its_geometry, attachment) {}
+        furthest(its_furthest),
+        core(bytes.data(), its_geometry, attachment, its_furthest) {}
 
   /// Divides the log region evenly among the sliding_window counters.
   std::expected<std::vector<Rings>, Error> lay_out(std::span<const Counter* const> counters);
@@ -36,6 +38,7 @@ struct MemoryStore::Impl {
   std::span<std::byte> memory;
   StoreGeometry geometry;
   StoreHeader& header;
+  Ticks furthest;
   Core core;
 };
 
@@ -55,7 +58,7 @@ void MemoryStore::format(std::span<std::byte> memory, const StoreGeometry& geome
 }
 
 std::expected<std::unique_ptr<MemoryStore>, Error> MemoryStore::attach(
-    std::span<std::byte> memory, const StoreGeometry& geometry) {
+    std::span<std::byte> memory, const StoreGeometry& geometry, Ticks furthest) {
   if (memory.size() != bytes_needed(geometry)) {
     return std::unexpected(differs("bytes", memory.size(), bytes_needed(geometry)));
   }
@@ -74,7 +77,8 @@ std::expected<std::unique_ptr<MemoryStore>, Error> MemoryStore::attach(
     return std::unexpected(differs("log_slots", header.log_slots, geometry.log_slots));
   }
   std::unique_ptr<MemoryStore> store(new MemoryStore);
-  store->impl_ = std::make_unique<Impl>(memory, geometry, header.attachments.fetch_add(1));
+  store->impl_ =
+      std::make_unique<Impl>(memory, geometry, header.attachments.fetch_add(1), furthest);
   return store;
 }
 
@@ -108,7 +112,7 @@ std::expected<std::vector<Rings>, Error> MemoryStore::Impl::lay_out(
     Ring::Word* start = log + i * share;
     rings.push_back({.table = SlotTable<NoHooks>(reinterpret_cast<Bucket*>(start), layout.buckets,
                                                  layout.slots_per_bucket, header.ring_times,
-                                                 header.counts.evictions),
+                                                 header.counts.evictions, furthest),
                      .rings = start + layout.rings_at,
                      .ring_slots = ring_slots[i]});
   }

@@ -41,8 +41,10 @@ class MemoryStore {
   /// Makes an empty store of zeroed memory aligned to 4096.
   static void format(std::span<std::byte> memory, const StoreGeometry& geometry);
   /// Checks magic, layout and sizes against `geometry` before anything is believed.
+  /// A time more than `furthest` ahead of a decision's is taken for damage and put right; kAnyTime
+  /// where times come from outside and may go back for decades.
   [[nodiscard]] static std::expected<std::unique_ptr<MemoryStore>, Error> attach(
-      std::span<std::byte> memory, const StoreGeometry& geometry);
+      std::span<std::byte> memory, const StoreGeometry& geometry, Ticks furthest = kFurthestAhead);
   ~MemoryStore();
 
   /// Lays out rings and overflow shares for the counters in force, the same for all that share the

@@ -12,9 +12,7 @@
 
 #include <boost/container/static_vector.hpp>
 
-#include "algo/fixed_window.hpp"
-#include "algo/sliding_window_counter.hpp"
-#include "algo/token_bucket.hpp"
+#include "algo/algorithms.hpp"
 #include "store/charge.hpp"
 #include "store/memory/epochs.hpp"
 #include "store/memory/hooks.hpp"
@@ -34,14 +32,17 @@ class StoreCore {
   static constexpr std::size_t kBatchCharges = 32;  ///< charges of groups looked at together
   static constexpr std::size_t kMaxGroup = 64;      ///< charges in a group
 
-  StoreCore(std::byte* memory, const StoreGeometry& geometry, std::uint64_t attachment)
+  /// What lies more than `furthest` ahead of a decision's time is damage.
+  StoreCore(std::byte* memory, const StoreGeometry& geometry, std::uint64_t attachment,
+            Ticks furthest = kFurthestAhead)
       : layout_(geometry),
         header_(*reinterpret_cast<StoreHeader*>(memory)),
         overflow_(reinterpret_cast<OverflowWord*>(memory + layout_.overflow_at)),
         epochs_{reinterpret_cast<Epoch*>(memory + layout_.epochs_at)},
         table_(reinterpret_cast<Bucket*>(memory + layout_.buckets_at), layout_.buckets,
-               kBucketSlots, header_.table_times, header_.counts.evictions),
-        numbers_(attachment) {}
+               kBucketSlots, header_.table_times, header_.counts.evictions, furthest),
+        numbers_(attachment),
+        furthest_(furthest) {}
 
   void set_rings(std::vector<RingSet<Hooks>> rings) { rings_ = std::move(rings); }
   /// The epoch of each rule, by its number. Before that every counter is of rule 0.
@@ -67,10 +68,10 @@ class StoreCore {
       std::array<Entry*, kBatch> found;
       for (std::size_t i = 0; i < count; ++i) {
         found[i] = Table::find_in(*keys[i].place.home, keys[i].tag);
-        if (found[i] == nullptr) Table::prefetch(*keys[i].place.other());
+        if (found[i] == nullptr) Table::prefetch(*keys[i].place.other);
       }
       for (std::size_t i = 0; i < count; ++i) {
-        if (found[i] == nullptr) found[i] = Table::find_in(*keys[i].place.other(), keys[i].tag);
+        if (found[i] == nullptr) found[i] = Table::find_in(*keys[i].place.other, keys[i].tag);
       }
       for (std::size_t i = 0; i < count; ++i) {
         // An earlier charge of the batch may have inserted the key.
@@ -141,7 +142,6 @@ class StoreCore {
     std::uint64_t tag = 0;
     Place place;
     const Counter* counter = nullptr;
-    OverflowWord* shared = nullptr;
     const RingSet<Hooks>* rings = nullptr;  ///< sliding_window only
   };
 
@@ -177,8 +177,7 @@ class StoreCore {
     const bool logs = counter.window.algorithm == Algorithm::sliding_window;
     const RingSet<Hooks>* rings = logs ? &rings_[counter.ring_set] : nullptr;
     const Table& table = logs ? rings->table : table_;
-    return {tag_of(key.low), table.place(key.high, logs ? 0 : counter.place), &counter,
-            &overflow_word(overflow_, counter, key), rings};
+    return {tag_of(key.low), table.place(key.high, logs ? 0 : counter.place), &counter, rings};
   }
   [[nodiscard]] const Table& table_of(const Key& key) const {
     return key.rings != nullptr ? key.rings->table : table_;
@@ -188,7 +187,7 @@ class StoreCore {
   }
   static void prefetch(const Key& key) {
     Table::prefetch(*key.place.home);
-    Table::prefetch(*key.place.other());
+    Table::prefetch(*key.place.other);
   }
 
   [[nodiscard]] const SharedTimes& times_of(const Key& key) const {
@@ -198,10 +197,14 @@ class StoreCore {
     return key.rings != nullptr ? header_.ring_times : header_.table_times;
   }
 
+  /// The word that the key shares with others if it has no room of its own.
+  [[nodiscard]] OverflowWord& shared_of(const Key& key) const {
+    return overflow_word(overflow_, *key.counter, key.tag);
+  }
   /// The shared word while it lives, else 0.
   [[nodiscard]] Ticks shared_at(const Key& key, Ticks now) const {
     if (times_of(key).overflow_until.load() <= now) return 0;
-    const Ticks word = key.shared->load();
+    const Ticks word = shared_of(key).load();
     return word > now ? word : 0;
   }
 
@@ -251,7 +254,7 @@ class StoreCore {
       if (!next.admitted || charge.cost == 0) {
         // The word may be another key's, that came between the two loads.
         if (load_tag(*entry) != key.tag) continue;
-        if (is_junk(seen.word, now)) [[unlikely]] {
+        if (is_junk(seen.word, now, furthest_)) [[unlikely]] {
           repair(key, entry, seen.word, now);
           continue;
         }
@@ -276,7 +279,7 @@ class StoreCore {
     const Ticks word = shared_at(key, at);
     const Step first = step_word(key, word, at, cost);
     if (!first.admitted || cost == 0) {
-      if (is_junk(word, at)) {
+      if (is_junk(word, at, furthest_)) {
         repair(key, nullptr, word, at);
         return std::nullopt;
       }
@@ -305,10 +308,10 @@ class StoreCore {
   std::optional<Verdict> charge_overflow(const Key& key, std::uint64_t cost, Ticks now) {
     Cell cell(key, nullptr);
     cell.now = table_of(key).time_after(now);
-    cell.seen = key.shared->load();
+    cell.seen = shared_of(key).load();
     const Step next = step_word(key, cell.seen, cell.now, cost);
     if (!next.admitted) {
-      if (is_junk(cell.seen, cell.now)) {
+      if (is_junk(cell.seen, cell.now, furthest_)) {
         repair(key, nullptr, cell.seen, cell.now);
         return std::nullopt;
       }
@@ -324,7 +327,7 @@ class StoreCore {
     raise(times_of(key).overflow_until, cell.next);
     Hooks::step();
     Ticks seen = cell.seen;
-    if (!key.shared->compare_exchange_strong(seen, cell.next)) return false;
+    if (!shared_of(key).compare_exchange_strong(seen, cell.next)) return false;
     Hooks::step();
     // Whoever inserts the key reads the shared word after claiming, and here entries and claims are
     // looked for after writing it: one of the two sees the other. A claim must go, for its owner
@@ -332,7 +335,7 @@ class StoreCore {
     if (table_of(key).has_entry_without_claims(key.tag, key.place) ||
         table_of(key).time_after(cell.now) > cell.now) {
       Ticks mine = cell.next;
-      key.shared->compare_exchange_strong(mine, cell.seen);
+      shared_of(key).compare_exchange_strong(mine, cell.seen);
       return false;
     }
     header_.counts.overflow.fetch_add(1, std::memory_order_relaxed);
@@ -346,7 +349,8 @@ class StoreCore {
   void find(Cell& cell) const {
     cell.entry = table_of(cell.key).find(cell.key.tag, cell.key.place);
   }
-  void look(Cell& cell, Ticks now) const;
+  [[gnu::always_inline]] void look(Cell& cell, Ticks now) const;
+  void look_at_log(Cell& cell, Ticks now) const;
   /// False if the entry was given to another key: then the word may be that key's.
   static bool stands(const Cell& cell) {
     return cell.entry == nullptr || load_tag(*cell.entry) == cell.key.tag;
@@ -354,10 +358,11 @@ class StoreCore {
   static Ticks length_of(const Cell& cell) { return cell.key.counter->window.window; }
   bool provide(Cell& cell, Ticks now);
   bool write_all(std::span<Cell> cells);
-  bool write(Cell& cell);
+  [[gnu::always_inline]] bool write(Cell& cell);
+  bool write_log(Cell& cell);
   bool take_back(Cell& cell);
   [[nodiscard]] Verdict verdict_before(const Cell& cell, Ticks now) const;
-  [[nodiscard]] Verdict verdict_after(const Cell& cell, Ticks now) const;
+  [[nodiscard, gnu::always_inline]] Verdict verdict_after(const Cell& cell, Ticks now) const;
 
   /// A key of penalties, which is no counter's.
   struct Mark {
@@ -385,6 +390,7 @@ class StoreCore {
   Table table_;
   std::vector<RingSet<Hooks>> rings_;
   ClaimNumbers numbers_;
+  Ticks furthest_;
 };
 
 }  // namespace tidegate

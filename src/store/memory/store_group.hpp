@@ -27,11 +27,11 @@ void StoreCore<Hooks>::decide_groups(std::span<const Charge> charges,
     for (const Cell& cell : cells) Table::prefetch(*cell.key.place.home);
     for (Cell& cell : cells) {
       cell.entry = Table::find_in(*cell.key.place.home, cell.key.tag);
-      if (cell.entry == nullptr) Table::prefetch(*cell.key.place.other());
+      if (cell.entry == nullptr) Table::prefetch(*cell.key.place.other);
     }
     for (Cell& cell : cells) {
       if (cell.entry == nullptr) {
-        cell.entry = Table::find_in(*cell.key.place.other(), cell.key.tag);
+        cell.entry = Table::find_in(*cell.key.place.other, cell.key.tag);
       }
     }
     std::span<Cell> rest = cells;
@@ -53,23 +53,20 @@ auto StoreCore<Hooks>::decide_cells(std::span<Cell> cells, Ticks now, Verdict* v
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     bool admitted = true;
     bool takes = false;
-    bool stale = false;
     for (Cell& cell : cells) {
       Hooks::step();
       if (attempt != 0 || cell.entry == nullptr) find(cell);
       look(cell, now);
       admitted = admitted && cell.admitted;
       takes = takes || cell.charge->cost != 0;
-      // A refusal counts only if the word that refused is the key's own.
-      stale = stale || !stands(cell);
     }
-    if (stale) continue;
     if (!admitted || !takes) {
-      bool mended = false;
+      // A refusal counts only if the word that refused is the key's own, and sound.
+      bool sound = true;
       for (const Cell& cell : cells) {
-        if (!cell.admitted) mended = repaired(cell, now) || mended;
+        sound = stands(cell) && (cell.admitted || !repaired(cell, now)) && sound;
       }
-      if (mended) continue;
+      if (!sound) continue;
       for (const Cell& cell : cells) *verdicts++ = verdict_before(cell, now);
       return admitted ? GroupResult::admitted : GroupResult::rejected;
     }
@@ -99,7 +96,7 @@ auto StoreCore<Hooks>::decide_cells(std::span<Cell> cells, Ticks now, Verdict* v
 
 /// Reads what the charge would be put to, and works out what would come of it.
 template <class Hooks>
-void StoreCore<Hooks>::look(Cell& cell, Ticks now) const {
+inline void StoreCore<Hooks>::look(Cell& cell, Ticks now) const {
   const Key& key = cell.key;
   const Window& window = key.counter->window;
   const std::uint64_t cost = cell.charge->cost;
@@ -119,12 +116,19 @@ void StoreCore<Hooks>::look(Cell& cell, Ticks now) const {
     cell.admitted = next.admitted;
     return;
   }
+  look_at_log(cell, now);
+}
+
+template <class Hooks>
+void StoreCore<Hooks>::look_at_log(Cell& cell, Ticks now) const {
+  const Key& key = cell.key;
+  const Window& window = key.counter->window;
   if (cell.seen > window.window) cell.now = std::max(now, cell.seen - window.window);
   const Ring ring = key.rings->ring_of(*cell.entry);
   cell.view = ring.view(cell.now, window.limit);
   cell.now = cell.view.now;
   cell.next = std::max(cell.seen, cell.now + window.window);
-  cell.admitted = ring.admits(cell.view, cost, window.window);
+  cell.admitted = ring.admits(cell.view, cell.charge->cost, window.window);
 }
 
 /// Gives the key of a cell an entry that counts nothing yet. True if the cell can be written at
@@ -157,7 +161,7 @@ bool StoreCore<Hooks>::provide(Cell& cell, Ticks now) {
   }
   cell.overflows = true;
   cell.now = table_of(key).time_after(now);
-  cell.seen = key.shared->load();
+  cell.seen = shared_of(key).load();
   const Step next = step_word(key, cell.seen, cell.now, cell.charge->cost);
   cell.next = next.word;
   return next.admitted;
@@ -189,14 +193,19 @@ bool StoreCore<Hooks>::write_all(std::span<Cell> cells) {
   return false;
 }
 
+/// False if the cell moved meanwhile; then nothing is written.
 template <class Hooks>
-bool StoreCore<Hooks>::write(Cell& cell) {
-  if (cell.charge->cost == 0) return true;
+inline bool StoreCore<Hooks>::write(Cell& cell) {
+  if (cell.charge->cost == 0) return stands(cell);
   const Key& key = cell.key;
   if (cell.overflows) return write_overflow(cell);
-  if (key.rings == nullptr) {
-    return Hooks::swap(*cell.entry, {key.tag, cell.seen}, {key.tag, cell.next});
-  }
+  if (key.rings != nullptr) return write_log(cell);
+  return Hooks::swap(*cell.entry, {key.tag, cell.seen}, {key.tag, cell.next});
+}
+
+template <class Hooks>
+bool StoreCore<Hooks>::write_log(Cell& cell) {
+  const Key& key = cell.key;
   const Ticks window = key.counter->window.window;
   Ring ring = key.rings->ring_of(*cell.entry);
   if (!ring.take(cell.view, cell.charge->cost, window)) return false;
@@ -218,7 +227,7 @@ bool StoreCore<Hooks>::take_back(Cell& cell) {
   const Key& key = cell.key;
   if (cell.overflows) {
     Ticks mine = cell.next;
-    return key.shared->compare_exchange_strong(mine, cell.seen);
+    return shared_of(key).compare_exchange_strong(mine, cell.seen);
   }
   if (key.rings != nullptr) {
     return key.rings->ring_of(*cell.entry)
@@ -249,7 +258,7 @@ Verdict StoreCore<Hooks>::verdict_before(const Cell& cell, Ticks now) const {
 
 /// What is told of a cell that was written.
 template <class Hooks>
-Verdict StoreCore<Hooks>::verdict_after(const Cell& cell, Ticks now) const {
+inline Verdict StoreCore<Hooks>::verdict_after(const Cell& cell, Ticks now) const {
   const Key& key = cell.key;
   if (cell.charge->cost == 0) return verdict_before(cell, now);
   if (key.rings == nullptr || cell.overflows) {

@@ -49,7 +49,7 @@ Ticks StoreCore<Hooks>::cooldown_until(const Penalties& penalties, const Hash128
     const Entry seen = load(*entry);
     // Else another key's, that came in between.
     if (seen.tag == mark.tag && load_tag(*entry) == mark.tag) {
-      return seen.word > now ? seen.word : 0;
+      return seen.word > now && !is_junk(seen.word, now, furthest_) ? seen.word : 0;
     }
   }
 }
@@ -64,7 +64,10 @@ std::optional<Ticks> StoreCore<Hooks>::advance(const Mark& mark, Ticks now, Next
     if (Entry* const entry = table_.find(mark.tag, mark.place); entry != nullptr) {
       const Entry seen = load(*entry);
       if (seen.tag != mark.tag) continue;
-      const std::optional<Ticks> word = next(seen.word, now);
+      // What nobody wrote says nothing, and must not lock anybody out for years.
+      const bool junk = is_junk(seen.word, now, furthest_);
+      if (junk) header_.table_times.repairs.fetch_add(1, std::memory_order_relaxed);
+      const std::optional<Ticks> word = next(junk ? 0 : seen.word, now);
       Hooks::step();
       if (!word) {
         if (load_tag(*entry) == mark.tag) return std::nullopt;
@@ -102,7 +105,7 @@ Ticks StoreCore<Hooks>::record_violation(const Penalties& penalties, const Hash1
 
   const Mark count = mark_of(client ^ penalties.count_key, 0);
   const auto counted = advance(count, now, [&](Ticks word, Ticks at) {
-    return std::optional(penalty::count_violation(penalties, word, at));
+    return penalty::count_violation(penalties, word, at);
   });
   if (!counted) return 0;
   const Ticks length = penalty::cooldown_of(penalties, penalty::count_of(*counted), window);

@@ -15,7 +15,7 @@ void StoreCore<Hooks>::repair(const Key& key, Entry* entry, Ticks seen, Ticks no
   const bool logs = key.rings != nullptr && entry != nullptr;
   const Ticks spent = logs ? now + window.window : step_word(key, 0, now, window.capacity).word;
   const bool done = entry != nullptr ? Hooks::swap(*entry, {key.tag, seen}, {key.tag, spent})
-                                     : key.shared->compare_exchange_strong(seen, spent);
+                                     : shared_of(key).compare_exchange_strong(seen, spent);
   if (done) times_of(key).repairs.fetch_add(1, std::memory_order_relaxed);
 }
 
@@ -24,12 +24,12 @@ void StoreCore<Hooks>::repair(const Key& key, Entry* entry, Ticks seen, Ticks no
 template <class Hooks>
 bool StoreCore<Hooks>::repaired(const Cell& cell, Ticks now) {
   const Key& key = cell.key;
-  const bool junk = is_junk(cell.seen, now);
+  const bool junk = is_junk(cell.seen, now, furthest_);
   if (junk) repair(key, cell.entry, cell.seen, now);
   if (key.rings == nullptr || cell.entry == nullptr) return junk;
   Ring ring = key.rings->ring_of(*cell.entry);
-  if (!ring.has_junk(cell.view, cell.charge->cost, now)) return junk;
-  ring.mend(now);
+  if (!ring.has_junk(cell.view, cell.charge->cost, now, furthest_)) return junk;
+  ring.mend(now, furthest_);
   times_of(key).repairs.fetch_add(1, std::memory_order_relaxed);
   return true;
 }
