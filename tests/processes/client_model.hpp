@@ -35,7 +35,7 @@ struct Step {
   std::uint8_t counter = 0;
   std::uint8_t number = 0;  ///< of the step in its record
   bool pending = false;     ///< happened or not, and without an answer
-  bool last = true;         ///< of its record
+  bool loose = false;       ///< its quota is not of one moment: see loosen in histories.cpp
   reference::Answer answer;
 };
 
@@ -90,6 +90,12 @@ class ClientModel {
     return step.pending && !holds(state, worker);
   }
 
+  /// Whether a step that changes nothing may be taken as soon as it fits: before others it would
+  /// only be in the way of what its record may do meanwhile.
+  [[nodiscard]] bool is_plain_look(const Step& step) const {
+    return !step.pending && !provides(step);
+  }
+
   /// States that a decision in flight may lead to before its next step: with a new entry that
   /// counts nothing yet, or with a charge that it has written and will put back.
   void meanwhile(const ClientState& state, const Step& step, std::size_t worker,
@@ -116,7 +122,7 @@ class ClientModel {
   [[nodiscard]] std::vector<Option> options(const WindowState& window, const Step& step) const;
   [[nodiscard]] WindowState newcomer(const Step& step, Ticks at) const {
     WindowState window{Exact(counters_[step.counter].window), true};
-    window.exact.take(at / kTicksPerMicro, 0);
+    window.exact.come_to(at / kTicksPerMicro);
     return window;
   }
   [[nodiscard]] bool answers(const Step& step, const reference::Answer& at_its_time,
@@ -161,7 +167,7 @@ inline std::vector<ClientModel::Option> ClientModel::options(const WindowState& 
 
 inline bool ClientModel::answers(const Step& step, const reference::Answer& at_its_time,
                                  Ticks at) const {
-  if (step.pending) return true;
+  if (step.pending || step.loose) return true;
   reference::Answer right = at_its_time;
   if (const Ticks now = step.record->now; at > now) {
     const Micros by = micros_ceil(at - now);
@@ -262,15 +268,19 @@ inline void ClientModel::meanwhile(const ClientState& state, const Step& step, s
     const bool covered =
         std::any_of(state.held.begin() + static_cast<std::ptrdiff_t>(i) + 1, state.held.end(),
                     [&](const Held& other) { return other.counter == held.counter; });
-    if (!mine || covered) continue;
+    if (!mine) continue;
     ClientState next = state;
-    next.windows[held.counter] = held.before;
     next.held.erase(next.held.begin() + static_cast<std::ptrdiff_t>(i));
+    if (covered) {
+      // Not as it was written any more: it stays.
+      if (++next.conflicts <= conflicts_) states.push_back(std::move(next));
+      continue;
+    }
+    next.windows[held.counter] = held.before;
     states.push_back(next);
     if (!is_log(held.counter) || held.worker == kNobody) continue;
-    // Its time does not go back.
-    next.windows[held.counter].exact.take(held.now_us, 0);
-    states.push_back(std::move(next));
+    // Its time may not go back.
+    if (next.windows[held.counter].exact.come_to(held.now_us)) states.push_back(std::move(next));
   }
   if (!provides(step) || step.number != 0) return;
 

@@ -24,6 +24,14 @@ class Exact {
   void take(Micros now_us, std::uint64_t cost) {
     std::visit([&](auto& exact) { exact.take(now_us, cost); }, reference_);
   }
+  /// Moves its time forward, as whoever takes nothing does. False if it was there already.
+  bool come_to(Micros now_us) {
+    const bool later =
+        std::visit([&](const auto& exact) { return exact.latest_us(0) < exact.latest_us(now_us); },
+                   reference_);
+    if (later) take(now_us, 0);
+    return later;
+  }
   reference::Answer decide(Micros now_us, std::uint64_t cost) {
     return std::visit([&](auto& exact) { return reference::decide(exact, now_us, cost); },
                       reference_);

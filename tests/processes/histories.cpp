@@ -38,15 +38,17 @@ struct Options {
   std::uint64_t seed;
 };
 
-/// More clients than slots, so that entries are evicted, but never as many live at once: nobody
-/// shares a word with another client, whose history would be his too.
+/// Never more keys than slots, so that nobody shares a word with another client, whose history
+/// would be his too: not even in the eyes of a worker that was stopped for long, and to whom all
+/// that was charged since is live. Entries are evicted all the same: a newcomer takes the first
+/// that has expired.
 std::vector<Workload> history_workloads() {
   using enum Algorithm;
   const auto coming_and_going = [](std::string_view name, std::uint64_t step_us,
                                    std::uint64_t max_cost, const Counter& counter) {
     return Workload{.name = name,
                     .geometry = kRoomy,
-                    .clients = 120,
+                    .clients = 40,
                     .busy_clients = 4,
                     .step_us = step_us,
                     .buckets = 8,
@@ -55,23 +57,36 @@ std::vector<Workload> history_workloads() {
                     .aims = {.evictions = true},
                     .counters = {counter}};
   };
+  const auto staying = [](std::string_view name, std::uint64_t max_cost, const Counter& counter) {
+    return Workload{.name = name,
+                    .geometry = kRoomy,
+                    .clients = 8,
+                    .step_us = 60,
+                    .buckets = 8,
+                    .max_cost = max_cost,
+                    .counters = {counter}};
+  };
   std::vector<Workload> all{
       coming_and_going("token_bucket", 2, 1, counter(token_bucket, 250, 1'000, 4)),
       coming_and_going("fixed_window", 60, 2, counter(fixed_window, 5, 1'000)),
       coming_and_going("sliding_window_counter", 150, 2, counter(sliding_window_counter, 5, 1'000)),
-      coming_and_going("sliding_window", 150, 1, counter(sliding_window, 5, 1'000)),
-      coming_and_going("sliding_window_costs", 150, 3, counter(sliding_window, 8, 1'000)),
+      staying("sliding_window", 1, counter(sliding_window, 5, 1'000)),
+      staying("sliding_window_costs", 3, counter(sliding_window, 8, 1'000)),
+      // What the store does not keep to yet: see README.md.
+      coming_and_going("sliding_window_evicted", 150, 1, counter(sliding_window, 5, 1'000)),
+      staying("sliding_window_strict", 1, counter(sliding_window, 5, 1'000)),
       // Everybody asks for the same few: the longest waits for an entry.
       {.name = "busy_bucket",
        .geometry = kRoomy,
        .clients = 2,
        .max_cost = 3,
        .resets = true,
+       .aims = {.unanswered = true},
        .counters = {counter(token_bucket, 500, 1'000, 20)}},
       // The shorter window first in each group.
       {.name = "group",
        .geometry = kRoomy,
-       .clients = 80,
+       .clients = 24,
        .busy_clients = 2,
        .step_us = 4,
        .whole_groups = 2,
@@ -80,21 +95,24 @@ std::vector<Workload> history_workloads() {
        .counters = {counter(token_bucket, 250, 1'000, 4), counter(token_bucket, 250, 1'500, 6)}},
       {.name = "race",
        .geometry = kRoomy,
-       .clients = 2,
-       .whole_groups = 2,
-       .aims = {.conflicts = true},
-       .counters = {counter(token_bucket, 200, 1'000, 8), counter(token_bucket, 250, 1'500, 8)}},
-      {.name = "mixed_group",
-       .geometry = kRoomy,
-       .clients = 80,
-       .busy_clients = 2,
-       .step_us = 200,
+       .clients = 16,
        .whole_groups = 2,
        .buckets = 8,
-       .aims = {.evictions = true, .conflicts = true},
+       .aims = {.conflicts = true, .unanswered = true},
+       .counters = {counter(token_bucket, 50, 1'000, 4), counter(token_bucket, 50, 1'200, 4)}},
+      {.name = "mixed_group",
+       .geometry = kRoomy,
+       .clients = 8,
+       .step_us = 60,
+       .whole_groups = 2,
+       .buckets = 8,
+       .aims = {.conflicts = true},
        .counters = {counter(sliding_window, 5, 1'000), counter(fixed_window, 8, 2'000)}},
   };
-  for (Workload& workload : all) number(workload.counters);
+  for (Workload& workload : all) {
+    number(workload.counters);
+    workload.strict_logs = workload.name == "sliding_window_strict";
+  }
   return all;
 }
 
@@ -230,7 +248,30 @@ void append_steps(const Record& record, Moment to, std::vector<Step>& steps) {
 struct Tally {
   std::uint64_t operations = 0;
   std::uint64_t pending = 0;
+  std::uint64_t loose = 0;
 };
+
+/// The quota of a log is put together from stamps that are read one after the other. Where another
+/// operation of the client came in between it is of no one moment, and only whether it was admitted
+/// is checked.
+void loosen(Steps& steps, const std::vector<Counter>& counters, Tally& tally) {
+  std::vector<Step*> all;
+  for (auto& row : steps) {
+    for (Step& step : row) {
+      if (counters[step.counter].window.algorithm == Algorithm::sliding_window) {
+        all.push_back(&step);
+      }
+    }
+  }
+  std::ranges::sort(all, {}, &Step::from);
+  std::vector<Step*> open;
+  for (Step* const step : all) {
+    std::erase_if(open, [&](const Step* other) { return other->to < step->from; });
+    for (Step* const other : open) other->loose = step->loose = true;
+    open.push_back(step);
+  }
+  tally.loose += static_cast<std::uint64_t>(std::ranges::count(all, true, &Step::loose));
+}
 
 /// The steps of each client. Whoever was killed had ended before the next one began in its place.
 std::vector<Steps> steps_of_clients(History& history, const Options& options, Tally& tally) {
@@ -260,6 +301,8 @@ std::vector<Steps> steps_of_clients(History& history, const Options& options, Ta
       append_steps(record, to, clients[record.client][worker]);
     }
   }
+  if (options.workload.strict_logs) return clients;
+  for (Steps& steps : clients) loosen(steps, options.workload.counters, tally);
   return clients;
 }
 
@@ -396,20 +439,20 @@ int main(std::span<char*> arguments) {
   }
   const std::uint64_t at_steps = history.deaths_at_steps();
   fmt::print(
-      "{}: {} operations, {} deaths ({} of them at steps), {} operations pending of "
-      "which {} took "
-      "effect, {} evictions, {} on shared words, {} conflicts; {} states visited, {} clients given "
-      "up; not linearizable: {} clients of {}\n",
-      about, tally.operations, deaths, at_steps, tally.pending, took, stats.evictions,
+      "{}: {} operations, {} deaths ({} of them at steps), {} pending of which {} took effect, {} "
+      "quotas of logs left out, {} evictions, {} on shared words, {} conflicts; {} states visited, "
+      "{} clients given up; not linearizable: {} clients of {}\n",
+      about, tally.operations, deaths, at_steps, tally.pending, took, tally.loose, stats.evictions,
       stats.overflow, stats.conflicts, visited, given_up, without_order, clients.size());
   if (without_order != 0) return 1;
   const bool dies = variant.run != in_threads;
-  const Aim aims[] = {{"deaths at steps", dies, at_steps},
-                      {"deaths elsewhere", dies, deaths - at_steps},
-                      {"pending operations", dies, tally.pending},
-                      {"pending operations that took effect", dies, took},
-                      {"evictions", workload.aims.evictions, stats.evictions},
-                      {"conflicts", workload.aims.conflicts, stats.conflicts}};
+  const Aim aims[] = {
+      {"deaths at steps", dies, at_steps},
+      {"deaths elsewhere", dies, deaths - at_steps},
+      {"pending operations", dies, tally.pending},
+      {"pending operations that took effect", dies && workload.aims.unanswered, took},
+      {"evictions", workload.aims.evictions, stats.evictions},
+      {"conflicts", workload.aims.conflicts, stats.conflicts}};
   // Shared words mix the histories of clients.
   if (stats.overflow != 0 || given_up != 0) {
     fmt::print("not checked: {} clients given up, {} charges on shared words\n", given_up,

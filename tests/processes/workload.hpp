@@ -19,15 +19,16 @@ inline constexpr std::uint64_t kBucketWords = 16;
 /// The smallest table there is has eight buckets. All clients are put into a few of them.
 inline constexpr StoreGeometry kCramped{
     .capacity = 32, .log_slots = kBucketWords + kRingClients * (kRingSlots + 1)};
-/// Four buckets of rings.
+/// Eight buckets of rings too.
 inline constexpr StoreGeometry kRoomy{
-    .capacity = 32, .log_slots = 4 * (kBucketWords + kBucketSlots * (kRingSlots + 1))};
+    .capacity = 32, .log_slots = 8 * (kBucketWords + kBucketSlots * (kRingSlots + 1))};
 
 /// What has to happen in a workload for it to have tested what it is for.
 struct Aims {
   bool evictions = false;
   bool shared_words = false;
   bool conflicts = false;
+  bool unanswered = false;  ///< operations of the killed that took effect
 };
 
 struct Workload {
@@ -40,7 +41,8 @@ struct Workload {
   std::uint64_t buckets = 2;       ///< that all clients are put into, of eight
   std::uint64_t jump_us = 0;       ///< now and then the clock jumps that far
   std::uint64_t max_cost = 1;
-  bool resets = false;  ///< clients are forgotten now and then, where a test does that
+  bool resets = false;       ///< clients are forgotten now and then, where a test does that
+  bool strict_logs = false;  ///< quotas of logs must be of one moment too
   Aims aims = {};
   std::vector<Counter> counters = {};
 };
