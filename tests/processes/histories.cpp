@@ -139,7 +139,7 @@ void call(Record& record, const Workload& workload, StoreCore<Hooks>& core) {
     return;
   }
   const Quota before = kStale ? core.peek(charges[0], record.now).quota : Quota{};
-  record.verdicts[0] = core.decide(charges[0], record.now);
+  core.decide(charges[0], record.now, record.verdicts[0]);
   // What a store would tell that looks first and takes then.
   if (kStale && record.verdicts[0].admitted) {
     record.verdicts[0].quota.remaining =

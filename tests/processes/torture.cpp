@@ -71,7 +71,7 @@ void work(Arena& arena, const Workload& workload, std::size_t worker, StoreCore<
       line.counters = static_cast<std::uint16_t>(line.counters | 1U << i);
     }
     if (count == 1) {
-      verdicts[0] = core.decide(charges[0], line.from);
+      core.decide(charges[0], line.from, verdicts[0]);
     } else {
       core.decide_group({charges.data(), count}, line.from, verdicts.data());
     }

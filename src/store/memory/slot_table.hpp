@@ -136,12 +136,13 @@ class SlotTable {
   };
 
   /// Gives the key an entry. `word(t)` is asked, last of all, for the word to begin with at time t,
-  /// which is not before `now` nor before any word the key ever had; it may say nothing.
-  template <class Word>
+  /// which is not before `now` nor before any word the key ever had; it may say nothing. Free slots
+  /// that `spare` names are left alone.
+  template <class Word, class Spare>
   Insertion insert(std::uint64_t tag, const Place& place, Ticks now, ClaimNumbers& numbers,
-                   Word&& word) {
+                   Word&& word, Spare&& spare) {
     for (;;) {
-      const Survey survey = look(tag, place, now);
+      const Survey survey = look(tag, place, now, spare);
       if (survey.confirmed != nullptr) return {Result::exists, survey.confirmed};
       if constexpr (!Hooks::kClaimsArePending) {
         if (survey.free == nullptr) return {Result::full, nullptr};
@@ -157,6 +158,12 @@ class SlotTable {
       }
       if (std::optional<Insertion> done = confirm(tag, place, now, claim, word)) return *done;
     }
+  }
+
+  template <class Word>
+  Insertion insert(std::uint64_t tag, const Place& place, Ticks now, ClaimNumbers& numbers,
+                   Word&& word) {
+    return insert(tag, place, now, numbers, word, [](const Entry&) { return false; });
   }
 
   /// The time to insert at: call it after looking through the buckets, never before.
@@ -202,7 +209,8 @@ class SlotTable {
   /// Looks through both buckets in the common order: is the key there, is it claimed, and which
   /// slot is free? One at home, where it is found with one cache miss less, unless home is crowded;
   /// then one of the bucket with fewer live entries.
-  Survey look(std::uint64_t tag, const Place& place, Ticks now) const {
+  template <class Spare>
+  Survey look(std::uint64_t tag, const Place& place, Ticks now, Spare& spare) const {
     Survey survey;
     unsigned fewest = slots_ + 1;
     for (Bucket* bucket : {place.first(), place.second()}) {
@@ -223,7 +231,7 @@ class SlotTable {
         }
         if (seen.word > now && !is_junk(seen.word, now, furthest_)) {
           ++live;
-        } else if (free == nullptr) {
+        } else if (free == nullptr && !spare(slot)) {
           free = &slot;
           free_seen = seen;
         }

@@ -172,7 +172,7 @@ std::expected<void, Error> MemoryStore::bind(std::span<const Counter* const> cou
 void MemoryStore::apply(std::span<const Charge> charges, Ticks now, std::span<Verdict> verdicts) {
   now = std::min(now, kLatest);
   if (charges.size() == 1) {
-    verdicts[0] = impl_->core.decide(charges[0], now);
+    impl_->core.decide(charges[0], now, verdicts[0]);
   } else if (charges.size() <= kMaxGroup) {
     impl_->core.decide_group(charges, now, verdicts.data());
   } else {

@@ -67,18 +67,20 @@ auto StoreCore<Hooks>::decide_cells(std::span<Cell> cells, Ticks now, Verdict* v
         sound = stands(cell) && (cell.admitted || !repaired(cell, now)) && sound;
       }
       if (!sound) continue;
-      for (const Cell& cell : cells) *verdicts++ = verdict_before(cell, now);
+      for (const Cell& cell : cells)
+        make_verdict(*verdicts++, [&] { return verdict_before(cell, now); });
       return admitted ? GroupResult::admitted : GroupResult::rejected;
     }
 
     bool ready = true;
     for (Cell& cell : cells) {
       if (cell.charge->cost != 0 && cell.entry == nullptr && !cell.overflows) {
-        ready = provide(cell, now) && ready;
+        ready = provide(cell, cells, now) && ready;
       }
     }
     if (ready && write_all(cells)) {
-      for (const Cell& cell : cells) *verdicts++ = verdict_after(cell, now);
+      for (const Cell& cell : cells)
+        make_verdict(*verdicts++, [&] { return verdict_after(cell, now); });
       return GroupResult::admitted;
     }
   }
@@ -133,8 +135,11 @@ void StoreCore<Hooks>::look_at_log(Cell& cell, Ticks now) const {
 
 /// Gives the key of a cell an entry that counts nothing yet. True if the cell can be written at
 /// once: only where there is no room and it goes to the shared word.
+///
+/// An entry that counts nothing may be as good as free. So those of the same group are spared: else
+/// two of its keys could take each other's only slot for ever.
 template <class Hooks>
-bool StoreCore<Hooks>::provide(Cell& cell, Ticks now) {
+bool StoreCore<Hooks>::provide(Cell& cell, std::span<const Cell> group, Ticks now) {
   const Key& key = cell.key;
   const Window& window = key.counter->window;
   const auto nothing_counted = [&](Ticks at) -> std::optional<Ticks> {
@@ -155,8 +160,13 @@ bool StoreCore<Hooks>::provide(Cell& cell, Ticks now) {
     }
     return std::nullopt;
   };
-  if (table_of(key).insert(key.tag, key.place, now, numbers_, nothing_counted).result !=
-      Table::Result::full) {
+  const auto of_the_group = [&](const Entry& slot) {
+    return std::ranges::find(group, &slot, &Cell::entry) != group.end();
+  };
+  const auto inserted =
+      table_of(key).insert(key.tag, key.place, now, numbers_, nothing_counted, of_the_group);
+  if (inserted.result != Table::Result::full) {
+    cell.entry = inserted.entry;
     return false;
   }
   cell.overflows = true;

@@ -304,6 +304,25 @@ TEST(Store, SaysHowManyLogSlotsWouldDo) {
   EXPECT_NE(bound.error().message.find("log_slots = 20 is too little"), std::string::npos);
 }
 
+TEST(Store, TheKeysOfAGroupNeverTakeEachOthersSlot) {
+  // One bucket pair for all keys, and entries of buckets that count nothing: free for anybody.
+  TestStore store({{token_bucket, 3, 1s}, {token_bucket, 5, 2s}, {token_bucket, 7, 3s}},
+                  {.capacity = 8, .log_slots = 64});
+  for (Counter& counter : store.counters) {
+    counter.place = 0;
+    counter.key.high = 0;
+  }
+  for (std::uint64_t client = 0; client < 2'000; ++client) {
+    const Ticks now = kNoon + client * 10 * kSecond;
+    // Strangers of the same moment leave little room.
+    for (std::uint64_t i = 0; i < 12; ++i) store.admits(1'000'000 + 12 * client + i, now);
+    for (const Verdict& verdict : store.decide_group(client, now)) {
+      EXPECT_TRUE(verdict.admitted) << "client " << client;
+    }
+  }
+  EXPECT_EQ(store.store->stats(kNoon).conflicts, 0U);
+}
+
 TEST(Store, CountsEntriesThatLive) {
   TestStore store({{fixed_window, 1, 1s}});
   for (std::uint64_t client = 0; client < 10; ++client) store.admits(client, kNoon);
