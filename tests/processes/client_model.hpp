@@ -125,8 +125,8 @@ class ClientModel {
     window.exact.come_to(at / kTicksPerMicro);
     return window;
   }
-  [[nodiscard]] bool answers(const Step& step, const reference::Answer& at_its_time,
-                             Ticks at) const;
+  [[nodiscard]] static bool answers(const Step& step, const reference::Answer& at_its_time,
+                                    Ticks at);
   /// Somebody has charged on top of what others hold: that stays. False if no race may do that any
   /// more.
   [[nodiscard]] bool settle(ClientState& state, std::uint8_t counter) const;
@@ -144,7 +144,7 @@ inline std::vector<ClientModel::Option> ClientModel::options(const WindowState& 
   std::vector<Option> found;
   if (window.present) found.push_back({now, false});
   // Without an entry the time is not before the horizon, whose value at that moment nobody knows.
-  const Horizon which = is_log(step.counter) ? kOfRings : kOfTable;
+  const Horizon which = is_log(step.counter) ? of_rings : of_table;
   const auto& all = horizons_[which];
   const auto first = std::ranges::lower_bound(all, step.record->horizon_before[which]);
   const auto last = std::ranges::upper_bound(all, step.record->horizon_after[which]);
@@ -165,8 +165,7 @@ inline std::vector<ClientModel::Option> ClientModel::options(const WindowState& 
   return found;
 }
 
-inline bool ClientModel::answers(const Step& step, const reference::Answer& at_its_time,
-                                 Ticks at) const {
+inline bool ClientModel::answers(const Step& step, const reference::Answer& at_its_time, Ticks at) {
   if (step.pending || step.loose) return true;
   reference::Answer right = at_its_time;
   if (const Ticks now = step.record->now; at > now) {
