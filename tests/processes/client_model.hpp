@@ -35,7 +35,7 @@ struct Step {
   std::uint8_t counter = 0;
   std::uint8_t number = 0;  ///< of the step in its record
   bool pending = false;     ///< happened or not, and without an answer
-  bool loose = false;       ///< its quota is not of one moment: see loosen in histories.cpp
+  bool loose = false;       ///< only an admission is checked: see loosen in histories.cpp
   reference::Answer answer;
 };
 
@@ -208,6 +208,7 @@ inline void ClientModel::take(const ClientState& state, const Step& step, const 
     window = before;
     window.exact.take(at / kTicksPerMicro, part);
     if (part != cost) states.push_back(next);
+    if (horizons_[of_rings].size() == 1) continue;  // nothing was ever evicted
     next.held.push_back({kNobody, step.counter, at / kTicksPerMicro, before});
     states.push_back(next);
     next.held.pop_back();
@@ -231,7 +232,7 @@ inline void ClientModel::after(const ClientState& state, const Step& step, std::
     switch (step.does) {
       case Does::refuse: {
         const reference::Answer answer = asked.decide(at_us, step.record->cost);
-        right = !answer.admitted && answers(step, answer, option.at);
+        right = step.loose || (!answer.admitted && answers(step, answer, option.at));
         break;
       }
       case Does::fit:

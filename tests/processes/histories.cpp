@@ -251,9 +251,9 @@ struct Tally {
   std::uint64_t loose = 0;
 };
 
-/// The quota of a log is put together from stamps that are read one after the other. Where another
-/// operation of the client came in between it is of no one moment, and only whether it was admitted
-/// is checked.
+/// What a log refuses or tells is put together from stamps that are read one after the other. Where
+/// another operation of the client came in between it is of no one moment, and only what was
+/// admitted is checked.
 void loosen(Steps& steps, const std::vector<Counter>& counters, Tally& tally) {
   std::vector<Step*> all;
   for (auto& row : steps) {
@@ -446,7 +446,7 @@ int main(std::span<char*> arguments) {
   const std::uint64_t at_steps = history.deaths_at_steps();
   fmt::print(
       "{}: {} operations, {} deaths ({} of them at steps), {} pending of which {} took effect, {} "
-      "quotas of logs left out, {} evictions, {} conflicts; {} states visited, "
+      "answers of logs left out, {} evictions, {} conflicts; {} states visited, "
       "{} clients given up; not linearizable: {} clients of {}\n",
       about, tally.operations, deaths, at_steps, tally.pending, took, tally.loose, stats.evictions,
       stats.conflicts, visited, given_up, without_order, clients.size());

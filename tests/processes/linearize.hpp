@@ -46,7 +46,7 @@ class Linearizer {
 
  private:
   /// So many places besides one for each step.
-  static constexpr std::uint64_t kMostVisited = 50'000;
+  static constexpr std::uint64_t kMostVisited = 300'000;
 
   static constexpr unsigned kMostAtOnce = 3;
 
