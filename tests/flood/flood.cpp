@@ -50,8 +50,8 @@ class Flood {
         live_(options.capacity * 2 / 5, kRounds),
         second_after_(options.capacity / 10 / kBatch * kBatch),
         admitted_(second_after_),
-        geometry_{.capacity = options.capacity, .log_slots = 0} {
-    size_ = MemoryStore::bytes_needed(geometry_);
+        geometry_{.capacity = options.capacity, .log_slots = 0},
+        size_(MemoryStore::bytes_needed(geometry_)) {
     void* mapped = mmap(nullptr, size_, PROT_READ | PROT_WRITE,
                         MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     if (mapped == MAP_FAILED) throw std::bad_alloc();
@@ -97,7 +97,7 @@ class Flood {
   std::uint64_t second_after_;  ///< how many others come between an invented one's two requests
   std::vector<bool> admitted_;  ///< whether the last of them were at their first
   StoreGeometry geometry_;
-  std::size_t size_ = 0;
+  std::size_t size_;
   std::span<std::byte> memory_;
   std::unique_ptr<MemoryStore> store_;
   std::array<Counter, LiveClients::kCounters + 2> counters_;
@@ -250,7 +250,7 @@ int main(std::span<char*> arguments) {
                                  : name == "--capacity" ? &options.capacity
                                  : name == "--seed"     ? &options.seed
                                                         : nullptr;
-    const auto end = text.data() + text.size();
+    const char* const end = text.data() + text.size();
     if (value == nullptr || text.empty() || std::from_chars(text.data(), end, *value).ptr != end) {
       fmt::print(stderr, "usage: flood [--invented N] [--capacity N] [--seed N]\n");
       return 2;

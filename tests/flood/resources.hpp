@@ -26,7 +26,7 @@ inline std::uint64_t resident_kb() {
   std::string_view rest(text.data(), static_cast<std::size_t>(length < 0 ? 0 : length));
   const std::size_t at = rest.find("Rss:");
   std::uint64_t kb = 0;
-  if (at == rest.npos) return kb;
+  if (at == std::string_view::npos) return kb;
   rest.remove_prefix(rest.find_first_of("0123456789", at));
   std::from_chars(rest.data(), rest.data() + rest.size(), kb);
   return kb;

@@ -35,7 +35,7 @@ struct Step {
   std::uint8_t counter = 0;
   std::uint8_t number = 0;  ///< of the step in its record
   bool pending = false;     ///< happened or not, and without an answer
-  bool loose = false;       ///< its quota is not of one moment: see loosen in histories.cpp
+  bool loose = false;       ///< only an admission is checked: see loosen in histories.cpp
   reference::Answer answer;
 };
 
@@ -125,8 +125,8 @@ class ClientModel {
     window.exact.come_to(at / kTicksPerMicro);
     return window;
   }
-  [[nodiscard]] bool answers(const Step& step, const reference::Answer& at_its_time,
-                             Ticks at) const;
+  [[nodiscard]] static bool answers(const Step& step, const reference::Answer& at_its_time,
+                                    Ticks at);
   /// Somebody has charged on top of what others hold: that stays. False if no race may do that any
   /// more.
   [[nodiscard]] bool settle(ClientState& state, std::uint8_t counter) const;
@@ -144,7 +144,7 @@ inline std::vector<ClientModel::Option> ClientModel::options(const WindowState& 
   std::vector<Option> found;
   if (window.present) found.push_back({now, false});
   // Without an entry the time is not before the horizon, whose value at that moment nobody knows.
-  const Horizon which = is_log(step.counter) ? kOfRings : kOfTable;
+  const Horizon which = is_log(step.counter) ? of_rings : of_table;
   const auto& all = horizons_[which];
   const auto first = std::ranges::lower_bound(all, step.record->horizon_before[which]);
   const auto last = std::ranges::upper_bound(all, step.record->horizon_after[which]);
@@ -165,8 +165,7 @@ inline std::vector<ClientModel::Option> ClientModel::options(const WindowState& 
   return found;
 }
 
-inline bool ClientModel::answers(const Step& step, const reference::Answer& at_its_time,
-                                 Ticks at) const {
+inline bool ClientModel::answers(const Step& step, const reference::Answer& at_its_time, Ticks at) {
   if (step.pending || step.loose) return true;
   reference::Answer right = at_its_time;
   if (const Ticks now = step.record->now; at > now) {
@@ -209,6 +208,7 @@ inline void ClientModel::take(const ClientState& state, const Step& step, const 
     window = before;
     window.exact.take(at / kTicksPerMicro, part);
     if (part != cost) states.push_back(next);
+    if (horizons_[of_rings].size() == 1) continue;  // nothing was ever evicted
     next.held.push_back({kNobody, step.counter, at / kTicksPerMicro, before});
     states.push_back(next);
     next.held.pop_back();
@@ -232,7 +232,7 @@ inline void ClientModel::after(const ClientState& state, const Step& step, std::
     switch (step.does) {
       case Does::refuse: {
         const reference::Answer answer = asked.decide(at_us, step.record->cost);
-        right = !answer.admitted && answers(step, answer, option.at);
+        right = step.loose || (!answer.admitted && answers(step, answer, option.at));
         break;
       }
       case Does::fit:

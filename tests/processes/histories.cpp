@@ -117,7 +117,7 @@ std::vector<Workload> history_workloads() {
 }
 
 /// Calls the store for a record that says what to call.
-template <class Hooks, bool kStale>
+template <class Hooks, bool Stale>
 void call(Record& record, const Workload& workload, StoreCore<Hooks>& core) {
   std::array<Charge, Record::kMaxCharges> charges;
   for (std::size_t i = 0; i < record.charges; ++i) {
@@ -138,17 +138,17 @@ void call(Record& record, const Workload& workload, StoreCore<Hooks>& core) {
     core.decide_group({charges.data(), record.charges}, record.now, record.verdicts.data());
     return;
   }
-  const Quota before = kStale ? core.peek(charges[0], record.now).quota : Quota{};
+  const Quota before = Stale ? core.peek(charges[0], record.now).quota : Quota{};
   core.decide(charges[0], record.now, record.verdicts[0]);
   // What a store would tell that looks first and takes then.
-  if (kStale && record.verdicts[0].admitted) {
+  if (Stale && record.verdicts[0].admitted) {
     record.verdicts[0].quota.remaining =
         before.remaining - std::min<std::uint64_t>(before.remaining, record.cost);
   }
 }
 
 /// One worker's operations, from where the one it replaces has stopped.
-template <class Hooks, bool kStale>
+template <class Hooks, bool Stale>
 void work(History& history, const Workload& workload, std::size_t worker, StoreCore<Hooks>& core,
           std::uint64_t operations) {
   HorizonWatch::begin(history);
@@ -180,21 +180,21 @@ void work(History& history, const Workload& workload, std::size_t worker, StoreC
     }
     record.horizon_before = HorizonWatch::look();
     __atomic_store_n(&record.called, moment.fetch_add(1) + 1, __ATOMIC_RELEASE);
-    call<Hooks, kStale>(record, workload, core);
+    call<Hooks, Stale>(record, workload, core);
     Hooks::step();  // to die with the work done and nothing said
     record.horizon_after = HorizonWatch::look();
     __atomic_store_n(&record.answered, moment.fetch_add(1) + 1, __ATOMIC_RELEASE);
   }
 }
 
-template <class Hooks, bool kStale = false>
+template <class Hooks, bool Stale = false>
 std::uint64_t in_processes(History& history, const Options& options) {
   const auto run = [&](std::size_t process, std::uint64_t number) {
     Attached<Hooks> store(history.store(), options.workload, number);
     run_threads(kThreads, [&](std::size_t thread) {
       disturb(options.seed + number * kThreads + thread, &history.deaths_at_steps());
-      work<Hooks, kStale>(history, options.workload, process * kThreads + thread, store.core,
-                          options.operations);
+      work<Hooks, Stale>(history, options.workload, process * kThreads + thread, store.core,
+                         options.operations);
     });
   };
   return run_processes(kWorkers / kThreads, options.seed, run);
@@ -251,9 +251,9 @@ struct Tally {
   std::uint64_t loose = 0;
 };
 
-/// The quota of a log is put together from stamps that are read one after the other. Where another
-/// operation of the client came in between it is of no one moment, and only whether it was admitted
-/// is checked.
+/// What a log refuses or tells is put together from stamps that are read one after the other. Where
+/// another operation of the client came in between it is of no one moment, and only what was
+/// admitted is checked.
 void loosen(Steps& steps, const std::vector<Counter>& counters, Tally& tally) {
   std::vector<Step*> all;
   for (auto& row : steps) {
@@ -309,7 +309,7 @@ std::vector<Steps> steps_of_clients(History& history, const Options& options, Ta
 std::string text_of(const Record& record) {
   const Ticks now = record.now;
   const auto horizon = [&](const std::array<Ticks, kHorizons>& values) {
-    return fmt::format("{}/{}", values[kOfTable], values[kOfRings]);
+    return fmt::format("{}/{}", values[of_table], values[of_rings]);
   };
   std::string text = fmt::format("now {} us, counter {}", now / kTicksPerMicro, record.first);
   if (record.charges > 1) text += fmt::format(" to {}", record.first + record.charges - 1);
@@ -403,6 +403,12 @@ int main(std::span<char*> arguments) {
   const StoreStats stats = Attached<RealHooks>(history.store(), workload, 0)
                                .core.stats(history.clock(), workload.geometry.capacity);
 
+  if (stats.overflow != 0) {
+    fmt::print("not checked, seed {}: {} charges on shared words mix the histories of clients\n",
+               options.seed, stats.overflow);
+    return 2;
+  }
+
   Tally tally;
   const std::vector<Steps> clients = steps_of_clients(history, options, tally);
   std::array<std::vector<Ticks>, kHorizons> horizons;
@@ -440,10 +446,10 @@ int main(std::span<char*> arguments) {
   const std::uint64_t at_steps = history.deaths_at_steps();
   fmt::print(
       "{}: {} operations, {} deaths ({} of them at steps), {} pending of which {} took effect, {} "
-      "quotas of logs left out, {} evictions, {} on shared words, {} conflicts; {} states visited, "
+      "answers of logs left out, {} evictions, {} conflicts; {} states visited, "
       "{} clients given up; not linearizable: {} clients of {}\n",
       about, tally.operations, deaths, at_steps, tally.pending, took, tally.loose, stats.evictions,
-      stats.overflow, stats.conflicts, visited, given_up, without_order, clients.size());
+      stats.conflicts, visited, given_up, without_order, clients.size());
   if (without_order != 0) return 1;
   const bool dies = variant.run != in_threads;
   const Aim aims[] = {
@@ -453,10 +459,8 @@ int main(std::span<char*> arguments) {
       {"pending operations that took effect", dies && workload.aims.unanswered, took},
       {"evictions", workload.aims.evictions, stats.evictions},
       {"conflicts", workload.aims.conflicts, stats.conflicts}};
-  // Shared words mix the histories of clients.
-  if (stats.overflow != 0 || given_up != 0) {
-    fmt::print("not checked: {} clients given up, {} charges on shared words\n", given_up,
-               stats.overflow);
+  if (given_up != 0) {
+    fmt::print("not checked: {} clients given up\n", given_up);
     return 2;
   }
   return reached(aims) ? 0 : 2;

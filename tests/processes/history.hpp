@@ -18,7 +18,8 @@ using Moment = std::uint64_t;
 
 enum class Call : std::uint8_t { decide, peek, reset };
 /// The table's horizon, and that of the small table of the rings.
-enum Horizon : std::uint8_t { kOfTable, kOfRings, kHorizons };
+enum Horizon : std::uint8_t { of_table, of_rings };
+inline constexpr std::size_t kHorizons = 2;
 
 struct Record {
   static constexpr std::size_t kMaxCharges = 2;

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
+#include <ranges>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -45,7 +46,7 @@ class Linearizer {
 
  private:
   /// So many places besides one for each step.
-  static constexpr std::uint64_t kMostVisited = 50'000;
+  static constexpr std::uint64_t kMostVisited = 300'000;
 
   static constexpr unsigned kMostAtOnce = 3;
 
@@ -110,12 +111,13 @@ inline void Linearizer::steps_from(const Place& place, std::vector<Place>& next)
     ++there.reached[worker];
     if (model_.is_plain_look(step) && std::ranges::find(states, place.state) != states.end()) {
       there.state = place.state;
-      next.assign(1, std::move(there));
+      next.clear();
+      next.push_back(std::move(there));
       return;
     }
-    for (auto state = states.rbegin(); state != states.rend(); ++state) {
-      const bool looks = *state == place.state;
-      there.state = std::move(*state);
+    for (ClientState& state : std::views::reverse(states)) {
+      const bool looks = state == place.state;
+      there.state = std::move(state);
       (looks ? looks_here : next).push_back(there);
     }
   }

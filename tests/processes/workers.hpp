@@ -60,7 +60,7 @@ inline void disturb(std::uint64_t seed, std::atomic<std::uint64_t>* deaths) {
 /// replaced, until all have come to the end. Returns how many were killed, by anybody.
 template <class Work>
 std::uint64_t run_processes(std::size_t processes, std::uint64_t seed, Work&& work) {
-  constexpr std::uint64_t kLongestPause_us = 2'000;
+  constexpr std::uint64_t kLongestPause_us = 600;
   constexpr pid_t kEnded = 0;
   std::vector<pid_t> pids(processes, kEnded);
   std::uint64_t started = 0;

@@ -42,7 +42,7 @@ struct Workload {
   std::uint64_t jump_us = 0;       ///< now and then the clock jumps that far
   std::uint64_t max_cost = 1;
   bool resets = false;       ///< clients are forgotten now and then, where a test does that
-  bool strict_logs = false;  ///< quotas of logs must be of one moment too
+  bool strict_logs = false;  ///< refusals and quotas of logs must be right too
   Aims aims = {};
   std::vector<Counter> counters = {};
 };

@@ -33,11 +33,13 @@ class Ring {
     Ticks now = 0;  ///< the time used: not before the newest stamp
     std::uint64_t limit = 0;
     std::uint64_t oldest = 0;  ///< the stamp at the head
+    std::uint64_t word = 0;    ///< the head's word, which may have lagged behind
   };
 
   /// `now` must not be before any time the key's entry allows (see RingSet).
   [[nodiscard]] View view(Ticks now, std::uint64_t limit) const {
-    std::uint64_t head = head_->load(std::memory_order_acquire);
+    const std::uint64_t word = head_->load(std::memory_order_acquire);
+    std::uint64_t head = word;
     std::uint64_t oldest = stamp(head);
     for (std::uint32_t i = 0; i < slots_; ++i) {
       const std::uint64_t newest = stamp(head + slots_ - 1);
@@ -49,7 +51,13 @@ class Ring {
       ++head;
       oldest = next;
     }
-    return {head, now, std::min<std::uint64_t>(limit, slots_), oldest};
+    return {head, now, std::min<std::uint64_t>(limit, slots_), oldest, word};
+  }
+
+  /// Whether nobody has taken or given back since: then what was read after the view is of its
+  /// moment too.
+  [[nodiscard]] bool unchanged(const View& view) const {
+    return stamp(view.head) == view.oldest && head_->load() == view.word;
   }
 
   /// How many more the rule would admit.
