@@ -241,6 +241,18 @@ class StoreCore {
             .reset_us = wait(ring.whole_at(view, window), now),
             .more_after_us = wait(ring.admits_at(view, left + 1, window), now)};
   }
+  /// The same once `cost` has been taken: worked out from what was there before, for afterwards
+  /// others may have taken more.
+  static Quota quota_after(const Ring& ring, const Ring::View& view, std::uint64_t cost,
+                           Ticks window, Ticks now) {
+    const std::uint64_t left = ring.remaining(view, window) - cost;
+    const Micros own = wait(view.now + window, now);
+    return {.remaining = left,
+            .reset_us = own,
+            .more_after_us = left + cost == view.limit
+                                 ? own
+                                 : wait(ring.admits_at(view, left + cost + 1, window), now)};
+  }
   /// A stamp may have been given back since it was looked at, and its time be past.
   static Micros wait(Ticks until, Ticks now) { return until > now ? micros_ceil(until - now) : 0; }
 
@@ -359,11 +371,17 @@ class StoreCore {
   }
   [[gnu::always_inline]] void look(Cell& cell, Ticks now) const;
   void look_at_log(Cell& cell, Ticks now) const;
-  /// False if the entry was given to another key: then the word may be that key's.
+  /// False if the entry was given to another key, whose word that may be then; or if a log has
+  /// moved on, so that what was read of it belongs to several moments.
   static bool stands(const Cell& cell) {
-    return cell.entry == nullptr || load_tag(*cell.entry) == cell.key.tag;
+    if (cell.entry == nullptr) return true;
+    if (cell.key.rings != nullptr && !cell.key.rings->ring_of(*cell.entry).unchanged(cell.view)) {
+      return false;
+    }
+    return load_tag(*cell.entry) == cell.key.tag;
   }
   static Ticks length_of(const Cell& cell) { return cell.key.counter->window.window; }
+  bool provide_all(std::span<Cell> cells, Ticks now);
   bool provide(Cell& cell, std::span<const Cell> group, Ticks now);
   bool write_all(std::span<Cell> cells);
   [[gnu::always_inline]] bool write(Cell& cell);

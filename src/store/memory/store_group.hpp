@@ -53,36 +53,34 @@ auto StoreCore<Hooks>::decide_cells(std::span<Cell> cells, Ticks now, Verdict* v
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     bool admitted = true;
     bool takes = false;
+    bool ready = true;
     for (Cell& cell : cells) {
       Hooks::step();
       if (attempt != 0 || cell.entry == nullptr) find(cell);
       look(cell, now);
       admitted = admitted && cell.admitted;
       takes = takes || cell.charge->cost != 0;
+      ready = ready && cell.entry != nullptr;
     }
     if (!admitted || !takes) {
-      // A refusal counts only if the word that refused is the key's own, and sound.
+      for (std::size_t i = 0; i < cells.size(); ++i) {
+        make_verdict(verdicts[i], [&] { return verdict_before(cells[i], now); });
+      }
+      // It counts only if what said so is the key's own, of one moment, and sound.
       bool sound = true;
       for (const Cell& cell : cells) {
         sound = stands(cell) && (cell.admitted || !repaired(cell, now)) && sound;
       }
       if (!sound) continue;
-      for (const Cell& cell : cells)
-        make_verdict(*verdicts++, [&] { return verdict_before(cell, now); });
       return admitted ? GroupResult::admitted : GroupResult::rejected;
     }
 
-    bool ready = true;
-    for (Cell& cell : cells) {
-      if (cell.charge->cost != 0 && cell.entry == nullptr && !cell.overflows) {
-        ready = provide(cell, cells, now) && ready;
-      }
+    if (!ready && !provide_all(cells, now)) continue;
+    // Told before it is written: afterwards others may have been let in too.
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+      make_verdict(verdicts[i], [&] { return verdict_after(cells[i], now); });
     }
-    if (ready && write_all(cells)) {
-      for (const Cell& cell : cells)
-        make_verdict(*verdicts++, [&] { return verdict_after(cell, now); });
-      return GroupResult::admitted;
-    }
+    if (write_all(cells)) return GroupResult::admitted;
   }
   // Too many at once for one client, or a log that is damaged: refuse rather than wait.
   for (const Cell& cell : cells) repaired(cell, now);
@@ -131,6 +129,18 @@ void StoreCore<Hooks>::look_at_log(Cell& cell, Ticks now) const {
   cell.now = cell.view.now;
   cell.next = std::max(cell.seen, cell.now + window.window);
   cell.admitted = ring.admits(cell.view, cell.charge->cost, window.window);
+}
+
+/// True if all cells can be written at once.
+template <class Hooks>
+bool StoreCore<Hooks>::provide_all(std::span<Cell> cells, Ticks now) {
+  bool ready = true;
+  for (Cell& cell : cells) {
+    if (cell.charge->cost != 0 && cell.entry == nullptr && !cell.overflows) {
+      ready = provide(cell, cells, now) && ready;
+    }
+  }
+  return ready;
 }
 
 /// Gives the key of a cell an entry that counts nothing yet. True if the cell can be written at
@@ -217,15 +227,19 @@ template <class Hooks>
 bool StoreCore<Hooks>::write_log(Cell& cell) {
   const Key& key = cell.key;
   const Ticks window = key.counter->window.window;
+  // First the entry is kept for as long as the stamps will count: else it might go to another
+  // client, and the stamps with it.
+  for (;;) {
+    const Entry seen = load(*cell.entry);
+    if (seen.tag != key.tag) return false;
+    if (Hooks::swap(*cell.entry, seen, {key.tag, std::max(seen.word, cell.next)})) break;
+  }
+  Hooks::step();
   Ring ring = key.rings->ring_of(*cell.entry);
   if (!ring.take(cell.view, cell.charge->cost, window)) return false;
   Hooks::step();
-  // Keep the entry as long as the stamp counts. This also proves that the ring is still the key's.
-  for (;;) {
-    const Entry seen = load(*cell.entry);
-    if (seen.tag != key.tag) break;
-    if (Hooks::swap(*cell.entry, seen, {key.tag, std::max(seen.word, cell.next)})) return true;
-  }
+  // One whose clock is later by a window may have taken the entry all the same.
+  if (load_tag(*cell.entry) == key.tag) return true;
   ring.give_back(cell.view, cell.charge->cost, window);
   return false;
 }
@@ -266,7 +280,7 @@ Verdict StoreCore<Hooks>::verdict_before(const Cell& cell, Ticks now) const {
   return {cell.admitted, quota};
 }
 
-/// What is told of a cell that was written.
+/// What is told of a cell once it is written.
 template <class Hooks>
 inline Verdict StoreCore<Hooks>::verdict_after(const Cell& cell, Ticks now) const {
   const Key& key = cell.key;
@@ -274,8 +288,8 @@ inline Verdict StoreCore<Hooks>::verdict_after(const Cell& cell, Ticks now) cons
   if (key.rings == nullptr || cell.overflows) {
     return {true, quota_of(key, cell.next, cell.now, now, 0)};
   }
-  const Ring::View after{cell.view.head + cell.charge->cost, cell.view.now, cell.view.limit};
-  return {true, quota_of(key.rings->ring_of(*cell.entry), after, key.counter->window.window, now)};
+  return {true, quota_after(key.rings->ring_of(*cell.entry), cell.view, cell.charge->cost,
+                            key.counter->window.window, now)};
 }
 
 template <class Hooks>
