@@ -143,6 +143,21 @@ find:
   :: else
   fi;
 
+  /* Keep the entry for as long as the stamps will count. */
+#ifndef NOT_RAISED
+  d_step {
+    yes = (slot[mine].tag == tag);
+    if
+    :: yes -> slot[mine].word = MAX(slot[mine].word, until)
+    :: else
+    fi
+  };
+  if
+  :: yes -> skip
+  :: else -> goto again
+  fi;
+#endif
+
   /* take */
   i = 0;
   d_step { move_head(head) };
@@ -174,26 +189,17 @@ find:
   :: else -> break
   od;
 
-  /* Keep the entry as long as the stamps count: this also proves that the ring is the client's. */
+  /* Is the ring still the client's? */
   if
   :: !yes -> goto give_back
   :: else
   fi;
   d_step {
-#ifdef NOT_RAISED
-    yes = 1;
-#else
+#ifndef NOT_PROVED
     yes = (slot[mine].tag == tag);
-    if
-    :: yes -> slot[mine].word = MAX(slot[mine].word, until)
-    :: else
-    fi;
-#ifdef NOT_PROVED
-    yes = 1;
-#endif
 #endif
     if
-    :: yes -> admit()
+    :: yes -> assert(slot[mine].tag == tag); admit() /* nobody else's ring holds the stamps */
     :: else
     fi
   };
