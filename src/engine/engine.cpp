@@ -27,9 +27,17 @@ struct Readings {
   std::array<std::string_view, Plan::kMaxRules> paths;
   std::size_t size = 0;
 
-  explicit Readings(const Request& request) {
+  /// Borrows the memory of an earlier path.
+  Readings(const Request& request, std::string& memory) {
+    targets[0].path = std::move(memory);
     add(request.target, targets[0]);
     if (request.other_target) add(*request.other_target, targets[1]);
+  }
+
+  /// The canonical path, or what was sent instead of one. The readings end here.
+  void end(const Request& request, std::string& path) {
+    path = std::move(targets[0].path);
+    if (path.empty()) path = request.target;
   }
 
  private:
@@ -122,6 +130,7 @@ void Engine::decide(const Request& request, Micros now_us, Decision& out) const 
   Plan plan;
   out.time_us = now_us;
   this->plan(request, out, plan);
+  out.windows.resize(plan.windows);  // those of an earlier decision are used again
   if (!plan.limited) return;
   Plan::List<Verdict> verdicts(plan.charges.size());
   const Cooldown cooldown = ask(plan, ticks_from_micros(now_us), verdicts);
@@ -132,7 +141,6 @@ void Engine::plan(const Request& request, Decision& out, Plan& plan) const {
   out.outcome = Outcome::allowed;
   out.denial = Denial::none;
   out.retry_after_us.reset();
-  out.windows.clear();
   out.tightest = 0;
   out.subject = 0;
   out.cost = request.cost.value_or(1);
@@ -142,10 +150,10 @@ void Engine::plan(const Request& request, Decision& out, Plan& plan) const {
     out.client.tier = kAnonymous;
   }
 
-  const Readings readings(request);
+  Readings readings(request, out.path);
   const std::span paths{readings.paths.data(), readings.size};
-  out.path = paths[0].empty() ? request.target : paths[0];
   if (!policy_->config().enabled) {
+    readings.end(request, out.path);
     out.endpoint = policy_->default_rule().name;
     return;
   }
@@ -153,6 +161,7 @@ void Engine::plan(const Request& request, Decision& out, Plan& plan) const {
   // Exempt only if every reading is: else one spelling of a path would lift the limit of another.
   const auto exempt = [&](std::string_view path) { return policy_->exempt(path, request.method); };
   if ((address && policy_->exempt_address(*address)) || std::ranges::all_of(paths, exempt)) {
+    readings.end(request, out.path);
     out.outcome = Outcome::exempt;
     out.endpoint = "exempt";
     return;
@@ -164,6 +173,7 @@ void Engine::plan(const Request& request, Decision& out, Plan& plan) const {
   } else {
     for (const std::string_view path : paths) rules.add(policy_->match(path, request.method));
   }
+  readings.end(request, out.path);
   out.endpoint = rules.rules[0]->name;
 
   plan.limited = true;
@@ -198,7 +208,10 @@ void Engine::charge(const Rule& rule, const Request& request, Hash128 client, De
   out.cost = std::max(out.cost, cost);
   Denial& denial = rule.shadow ? plan.shadow_denial : out.denial;
   for (const Counter& counter : Policy::get_applicable_limit(rule, out.client.tier)) {
-    WindowState& state = out.windows.emplace_back(state_of(rule, counter));
+    const bool another = plan.windows == out.windows.size();
+    WindowState& state = another ? out.windows.emplace_back() : out.windows[plan.windows];
+    describe(rule, counter, state);
+    ++plan.windows;
     if (counter.window.limit == 0) {
       denial = Denial::maintenance;  // comes before every other reason
       state.exceeded = true;
@@ -211,7 +224,7 @@ void Engine::charge(const Rule& rule, const Request& request, Hash128 client, De
       if (denial == Denial::none) denial = Denial::cost_exceeds_limit;
       state.exceeded = true;
     }
-    plan.window_of.push_back(out.windows.size() - 1);
+    plan.window_of.push_back(plan.windows - 1);
     plan.charges.push_back({&counter, client, cost});
   }
 }

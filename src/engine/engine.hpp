@@ -34,6 +34,7 @@ struct Plan {
 
   List<Charge> charges;         ///< those of shadow rules last
   List<std::size_t> window_of;  ///< charge i fills in Decision::windows[window_of[i]]
+  std::size_t windows = 0;      ///< how many Decision::windows there are by now
   std::size_t enforced = 0;     ///< charges of rules that are no shadows: a group of their own
   Denial shadow_denial = Denial::none;  ///< what shadow rules say whatever the store says
   Hash128 client;                       ///< whose violations count
@@ -90,8 +91,8 @@ class Engine {
   MemoryStore& store_;
 };
 
-/// One window of a rule of which nothing is known yet.
-[[nodiscard]] WindowState state_of(const Rule& rule, const Counter& counter);
+/// Makes `out` one window of a rule of which nothing is known yet, reusing its memory.
+void describe(const Rule& rule, const Counter& counter, WindowState& out);
 
 /// True for a CORS preflight: OPTIONS with Origin and Access-Control-Request-Method.
 [[nodiscard]] bool is_preflight(const Request& request);

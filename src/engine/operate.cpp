@@ -13,14 +13,17 @@ bool counts(const Rule& rule, std::string_view client) {
 
 }  // namespace
 
-WindowState state_of(const Rule& rule, const Counter& counter) {
-  WindowState state;
-  state.rule = rule.name;
-  state.algorithm = counter.window.algorithm;
-  state.limit = counter.window.limit;
-  state.window_us = counter.window.window_us;
-  state.shadow = rule.shadow;
-  return state;
+void describe(const Rule& rule, const Counter& counter, WindowState& out) {
+  out.rule = rule.name;
+  out.algorithm = counter.window.algorithm;
+  out.limit = counter.window.limit;
+  out.window_us = counter.window.window_us;
+  out.remaining = 0;
+  out.reset_us = 0;
+  out.retry_after_us.reset();
+  out.more_after_us = 0;
+  out.exceeded = false;
+  out.shadow = rule.shadow;
 }
 
 std::vector<WindowState> Engine::peek(std::string_view client, std::string_view rule,
@@ -32,7 +35,8 @@ std::vector<WindowState> Engine::peek(std::string_view client, std::string_view 
     const bool everybodys = candidate.per == Per::all;
     if (!everybodys && !counts(candidate, client)) continue;
     for (const Counter& counter : Policy::get_applicable_limit(candidate, tier)) {
-      WindowState& state = states.emplace_back(state_of(candidate, counter));
+      WindowState& state = states.emplace_back();
+      describe(candidate, counter, state);
       if (counter.window.limit == 0) continue;
       const Quota quota =
           store_.peek(counter, everybodys ? Hash128{} : hash, ticks_from_micros(now_us)).quota;
