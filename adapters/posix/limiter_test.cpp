@@ -63,6 +63,35 @@ TEST_F(LimiterTest, CountsTogetherWithAllWhoShareTheSegment) {
   }
 }
 
+TEST_F(LimiterTest, LooksAndForgetsForAllWhoShareTheSegment) {
+  const auto one = open();
+  const auto other = open();
+  for (int i = 0; i < 6; ++i) admits(*one);
+  for (int i = 0; i < 2; ++i) admits(*one, "203.0.113.8");
+  const auto left = [&](const char* client) { return other->peek(client, "default")[0].remaining; };
+  EXPECT_EQ(left("ip:203.0.113.7"), 0U);
+  EXPECT_EQ(left("ip:203.0.113.8"), 3U);
+  EXPECT_EQ(other->reset("ip:203.0.113.7"), 1U);
+  EXPECT_TRUE(admits(*one));
+  EXPECT_EQ(left("ip:203.0.113.7"), 4U);
+
+  EXPECT_TRUE(one->reset_rule("default"));
+  EXPECT_EQ(left("ip:203.0.113.7"), 5U);
+  EXPECT_EQ(left("ip:203.0.113.8"), 5U);
+  EXPECT_FALSE(one->reset_rule("nothing"));
+  EXPECT_TRUE(other->peek("ip:203.0.113.7", "nothing").empty());
+}
+
+TEST_F(LimiterTest, CountsAndLogsWhatAShadowWouldHaveDone) {
+  config_.shadow = true;
+  const auto limiter = open();
+  for (int i = 0; i < 7; ++i) EXPECT_TRUE(admits(*limiter));
+  EXPECT_TRUE(has(limiter->metrics(), R"(status="shadow"} 2)")) << limiter->metrics();
+  const auto logged = lines(config_.log);
+  ASSERT_EQ(logged.size(), 1U);
+  EXPECT_TRUE(has(logged[0], R"("status":"shadow")")) << logged[0];
+}
+
 TEST_F(LimiterTest, GoesOnInTheChildrenOfItsProcess) {
   const auto limiter = open();
   std::vector<pid_t> children;

@@ -1,14 +1,22 @@
 // START HERE. The limiter: opens what the configuration names and decides.
 //
+// clang-format off
 //   auto config = tidegate::load_config("tidegate.toml");
-//   if (!config) { for (auto& fault : config.error()) std::cerr << to_string(fault) << '\n'; return
-//   1; } auto limiter = tidegate::Limiter::open(*config); if (!limiter) { std::cerr <<
-//   limiter.error().message << '\n'; return 1; }
+//   if (!config) {
+//     for (auto& fault : config.error()) std::cerr << to_string(fault) << '\n';
+//     return 1;
+//   }
+//   auto limiter = tidegate::Limiter::open(*config);
+//   if (!limiter) {
+//     std::cerr << limiter.error().message << '\n';
+//     return 1;
+//   }
 //
 //   tidegate::Decision decision;
 //   (*limiter)->decide({.peer = tidegate::IpAddress::parse("203.0.113.7"),
 //                       .method = "GET", .target = "/reports"}, decision);
 //   if (!decision.admitted()) ...      // response.hpp turns it into fields and a body
+// clang-format on
 //
 // With Boost.Beast, take RateLimitMiddleware of beast.hpp, which does this for each request.
 #pragma once

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstring>
 #include <random>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -185,6 +186,40 @@ TEST_P(Junk, AClaimOfTheKeyItselfIsUsed) {
   for (Entry* slot : slots()) *slot = {tag | kPending, ~Ticks{0}};
   EXPECT_EQ(admitted(1, kNoon), kLimit);
   expect_refused_and_let_in_again(1);
+}
+
+TEST_P(Junk, PenaltiesFarAheadLockNobodyOut) {
+  const Penalties penalties{.detection = 60 * kSecond,
+                            .threshold = 1,
+                            .multipliers = {2},
+                            .count_key = {0x5000, 6},
+                            .cooldown_key = {0x7000, 8}};
+  const auto decide = [&](std::uint64_t client, Ticks now) {
+    const Charge charge = store_.charge(client);
+    Verdict verdict;
+    const Cooldown cooldown =
+        store_.store->apply({&charge, 1}, now, {&verdict, 1}, penalties, charge.client);
+    return cooldown.refused ? 'l' : verdict.admitted ? 'a' : 'r';
+  };
+  const auto decide_all = [&](std::uint64_t client, Ticks now) {
+    std::string answers;
+    for (std::uint64_t i = 0; i <= kLimit + 1; ++i) answers += decide(client, now);
+    return answers;
+  };
+  ASSERT_EQ(decide_all(1, kNoon), "aaaaarl");
+  const StoreLayout layout(store_.geometry);
+  for (const Ticks junk : kFarAhead) {
+    SCOPED_TRACE(junk);
+    // The last violation, the count and the cooldown, and the time until which there may be one.
+    for (std::size_t at = layout.buckets_at; at < layout.epochs_at; at += sizeof(Entry)) {
+      auto& entry = *reinterpret_cast<Entry*>(store_.memory.data() + at);
+      if (entry.tag != 0 && entry.tag != entry_of(1).tag) entry.word = junk;
+    }
+    header().cooldown_until = junk;
+    EXPECT_NE(decide(1, kNoon), 'l');
+    EXPECT_EQ(decide_all(1, kNoon + 10 * kSecond), "aaaaarl") << "and penalties work again";
+    EXPECT_EQ(decide(1, kNoon + 13 * kSecond), 'a');
+  }
 }
 
 TEST_P(JunkInLogs, StampsAndHeadsLeaveARingThatWorks) {
