@@ -1,9 +1,9 @@
-#include "algo/algorithms.hpp"
-
 #include <gtest/gtest.h>
 
 #include <chrono>
 #include <random>
+
+#include "algo/algorithms.hpp"
 
 namespace tidegate {
 namespace {

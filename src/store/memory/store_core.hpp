@@ -19,6 +19,7 @@
 #include "store/memory/hooks.hpp"
 #include "store/memory/layout.hpp"
 #include "store/memory/overflow.hpp"
+#include "store/memory/quota.hpp"
 #include "store/memory/ring_set.hpp"
 #include "store/memory/slot_table.hpp"
 #include "store/penalties.hpp"
@@ -216,46 +217,6 @@ class StoreCore {
     return word > now ? word : 0;
   }
 
-  static Step step_word(const Key& key, Ticks word, Ticks now, std::uint64_t cost) {
-    return key.rings != nullptr ? log_overflow::step(key.counter->window, word, now, cost)
-                                : step(key.counter->window, word, now, cost);
-  }
-  /// The quota of a word at time `at`, told from `now`.
-  static Quota quota_of(const Key& key, Ticks word, Ticks at, Ticks now, std::uint64_t cost) {
-    Quota quota = key.rings != nullptr ? log_overflow::inspect(key.counter->window, word, at, cost)
-                                       : inspect(key.counter->window, word, at, cost);
-    if (at > now) shift(quota, micros_ceil(at - now));
-    return quota;
-  }
-  static void shift(Quota& quota, Micros by) {
-    if (quota.reset_us != 0) quota.reset_us += by;
-    if (quota.retry_after_us != 0) quota.retry_after_us += by;
-    quota.more_after_us += by;
-  }
-  /// The quota of a log, told from `now`.
-  static Quota quota_of(const Ring& ring, const Ring::View& view, Ticks window, Ticks now) {
-    const std::uint64_t left = ring.remaining(view, window);
-    if (left == view.limit)
-      return {.remaining = left, .more_after_us = wait(view.now + window, now)};
-    return {.remaining = left,
-            .reset_us = wait(ring.whole_at(view, window), now),
-            .more_after_us = wait(ring.admits_at(view, left + 1, window), now)};
-  }
-  /// The same once `cost` has been taken: worked out from what was there before, for afterwards
-  /// others may have taken more.
-  static Quota quota_after(const Ring& ring, const Ring::View& view, std::uint64_t cost,
-                           Ticks window, Ticks now) {
-    const std::uint64_t left = ring.remaining(view, window) - cost;
-    const Micros own = wait(view.now + window, now);
-    return {.remaining = left,
-            .reset_us = own,
-            .more_after_us = left + cost == view.limit
-                                 ? own
-                                 : wait(ring.admits_at(view, left + cost + 1, window), now)};
-  }
-  /// A stamp may have been given back since it was looked at, and its time be past.
-  static Micros wait(Ticks until, Ticks now) { return until > now ? micros_ceil(until - now) : 0; }
-
   Verdict decide(const Key& key, const Charge& charge, Ticks now) {
     return decide(key, charge, now, table_of(key).find(key.tag, key.place));
   }
@@ -297,25 +258,25 @@ class StoreCore {
   std::optional<Verdict> admit_newcomer(const Key& key, std::uint64_t cost, Ticks now) {
     const Ticks at = table_.time_after(now);
     const Ticks word = shared_at(key, at);
-    const Step first = step_word(key, word, at, cost);
+    const Step first = step_word(key.counter->window, word, at, cost);
     if (!first.admitted || cost == 0) {
       if (is_junk(word, at, furthest_)) {
         repair(key, nullptr, word, at);
         return std::nullopt;
       }
-      return Verdict{first.admitted, quota_of(key, word, at, now, cost)};
+      return Verdict{first.admitted, quota_of(key.counter->window, word, at, now, cost)};
     }
     Ticks granted_at = 0;
     Ticks granted = 0;
     const auto word_at = [&](Ticks time) -> std::optional<Ticks> {
-      const Step next = step_word(key, shared_at(key, time), time, cost);
+      const Step next = step_word(key.counter->window, shared_at(key, time), time, cost);
       granted_at = time;
       granted = next.word;
       return next.admitted ? std::optional(next.word) : std::nullopt;
     };
     switch (table_.insert(key.tag, key.place, now, numbers_, word_at).result) {
       case Table::Result::inserted:
-        return Verdict{true, quota_of(key, granted, granted_at, now, 0)};
+        return Verdict{true, quota_of(key.counter->window, granted, granted_at, now, 0)};
       case Table::Result::full:
         return charge_overflow(key, cost, now);
       case Table::Result::exists:
@@ -329,17 +290,17 @@ class StoreCore {
     Cell cell(key, nullptr);
     cell.now = table_of(key).time_after(now);
     cell.seen = shared_of(key).load();
-    const Step next = step_word(key, cell.seen, cell.now, cost);
+    const Step next = step_word(key.counter->window, cell.seen, cell.now, cost);
     if (!next.admitted) {
       if (is_junk(cell.seen, cell.now, furthest_)) {
         repair(key, nullptr, cell.seen, cell.now);
         return std::nullopt;
       }
-      return Verdict{false, quota_of(key, cell.seen, cell.now, now, cost)};
+      return Verdict{false, quota_of(key.counter->window, cell.seen, cell.now, now, cost)};
     }
     cell.next = next.word;
     if (!write_overflow(cell)) return std::nullopt;
-    return Verdict{true, quota_of(key, cell.next, cell.now, now, 0)};
+    return Verdict{true, quota_of(key.counter->window, cell.next, cell.now, now, 0)};
   }
 
   bool write_overflow(Cell& cell) {

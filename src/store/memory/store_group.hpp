@@ -111,7 +111,7 @@ inline void StoreCore<Hooks>::look(Cell& cell, Ticks now) const {
     cell.seen = load(*cell.entry).word;
   }
   if (cell.entry == nullptr || key.rings == nullptr) {
-    const Step next = step_word(key, cell.seen, cell.now, cost);
+    const Step next = step_word(key.counter->window, cell.seen, cell.now, cost);
     cell.next = next.word;
     cell.admitted = next.admitted;
     return;
@@ -182,7 +182,7 @@ bool StoreCore<Hooks>::provide(Cell& cell, std::span<const Cell> group, Ticks no
   cell.overflows = true;
   cell.now = table_of(key).time_after(now);
   cell.seen = shared_of(key).load();
-  const Step next = step_word(key, cell.seen, cell.now, cell.charge->cost);
+  const Step next = step_word(key.counter->window, cell.seen, cell.now, cell.charge->cost);
   cell.next = next.word;
   return next.admitted;
 }
@@ -272,12 +272,10 @@ Verdict StoreCore<Hooks>::verdict_before(const Cell& cell, Ticks now) const {
   const Ticks window = key.counter->window.window;
   const std::uint64_t cost = cell.admitted ? 0 : cell.charge->cost;
   if (key.rings == nullptr || cell.entry == nullptr) {
-    return {cell.admitted, quota_of(key, cell.seen, cell.now, now, cost)};
+    return {cell.admitted, quota_of(key.counter->window, cell.seen, cell.now, now, cost)};
   }
   const Ring ring = key.rings->ring_of(*cell.entry);
-  Quota quota = quota_of(ring, cell.view, window, now);
-  if (!cell.admitted) quota.retry_after_us = wait(ring.admits_at(cell.view, cost, window), now);
-  return {cell.admitted, quota};
+  return {cell.admitted, quota_of(ring, cell.view, window, now, cost)};
 }
 
 /// What is told of a cell once it is written.
@@ -286,7 +284,7 @@ inline Verdict StoreCore<Hooks>::verdict_after(const Cell& cell, Ticks now) cons
   const Key& key = cell.key;
   if (cell.charge->cost == 0) return verdict_before(cell, now);
   if (key.rings == nullptr || cell.overflows) {
-    return {true, quota_of(key, cell.next, cell.now, now, 0)};
+    return {true, quota_of(key.counter->window, cell.next, cell.now, now, 0)};
   }
   return {true, quota_after(key.rings->ring_of(*cell.entry), cell.view, cell.charge->cost,
                             key.counter->window.window, now)};

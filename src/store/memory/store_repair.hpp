@@ -13,7 +13,8 @@ template <class Hooks>
 void StoreCore<Hooks>::repair(const Key& key, Entry* entry, Ticks seen, Ticks now) {
   const Window& window = key.counter->window;
   const bool logs = key.rings != nullptr && entry != nullptr;
-  const Ticks spent = logs ? now + window.window : step_word(key, 0, now, window.capacity).word;
+  const Ticks spent =
+      logs ? now + window.window : step_word(key.counter->window, 0, now, window.capacity).word;
   const bool done = entry != nullptr ? Hooks::swap(*entry, {key.tag, seen}, {key.tag, spent})
                                      : shared_of(key).compare_exchange_strong(seen, spent);
   if (done) times_of(key).repairs.fetch_add(1, std::memory_order_relaxed);
