@@ -17,6 +17,7 @@ namespace tidegate::reference {
 
 /// How many schedules a test runs: TIDEGATE_SCHEDULES of them, else `usual`.
 inline std::uint64_t schedules(std::uint64_t usual) {
+  // Read before there is a second thread. NOLINTNEXTLINE(concurrency-mt-unsafe)
   if (const char* given = std::getenv("TIDEGATE_SCHEDULES"); given != nullptr) {
     return std::strtoull(given, nullptr, 10);
   }

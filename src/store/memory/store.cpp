@@ -33,7 +33,8 @@ struct MemoryStore::Impl {
   /// Divides the log region evenly among the sliding_window counters.
   std::expected<std::vector<Rings>, Error> lay_out(std::span<const Counter* const> counters);
   /// The epochs of the rules, by their numbers.
-  std::expected<std::vector<Epoch*>, Error> find_epochs(std::span<const Counter* const> counters);
+  [[nodiscard]] std::expected<std::vector<Epoch*>, Error> find_epochs(
+      std::span<const Counter* const> counters) const;
 
   std::span<std::byte> memory;
   StoreGeometry geometry;
@@ -120,7 +121,7 @@ std::expected<std::vector<Rings>, Error> MemoryStore::Impl::lay_out(
 }
 
 std::expected<std::vector<Epoch*>, Error> MemoryStore::Impl::find_epochs(
-    std::span<const Counter* const> counters) {
+    std::span<const Counter* const> counters) const {
   const std::span all(reinterpret_cast<Epoch*>(memory.data() + StoreLayout(geometry).epochs_at),
                       kEpochs);
   std::vector<Epoch*> found(1, all.data());

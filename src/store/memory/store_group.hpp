@@ -98,7 +98,6 @@ auto StoreCore<Hooks>::decide_cells(std::span<Cell> cells, Ticks now, Verdict* v
 template <class Hooks>
 inline void StoreCore<Hooks>::look(Cell& cell, Ticks now) const {
   const Key& key = cell.key;
-  const Window& window = key.counter->window;
   const std::uint64_t cost = cell.charge->cost;
   cell.overflows = false;
   cell.now = now;
@@ -301,6 +300,9 @@ bool StoreCore<Hooks>::reset(const Charge& charge, Ticks now) {
     if (cell.entry == nullptr) return false;
     if (verdict_before(cell, now).quota.reset_us == 0) return false;
     if (cell.key.rings != nullptr) {
+      // First kept, so that it is not the next client's log that is cleared.
+      const Ticks kept = std::max(cell.seen, now + length_of(cell));
+      if (!Hooks::swap(*cell.entry, {cell.key.tag, cell.seen}, {cell.key.tag, kept})) continue;
       cell.key.rings->ring_of(*cell.entry).clear();
       return true;
     }
