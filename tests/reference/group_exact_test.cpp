@@ -167,9 +167,9 @@ class Client {
   [[nodiscard]] const Cooldown& right_cooldown() const { return right_cooldown_; }
   [[nodiscard]] std::span<const Counter> counters() const { return counters_; }
 
-  /// The largest cost that every window of a rule can admit.
+  /// The largest cost that every window of a rule can admit; any for a rule that is not there.
   [[nodiscard]] std::uint64_t capacity(std::uint64_t rule) const {
-    std::uint64_t least = ~std::uint64_t{0};
+    std::uint64_t least = 1'000'000'000;
     for (const Counter& counter : counters_) {
       if (counter.rule == rule) least = std::min(least, counter.window.capacity);
     }
