@@ -9,7 +9,9 @@ std::optional<std::uint64_t> LogGate::pass(const Decision& decision) {
   const WindowState& window = *decision.spoken_of();
   const Hash128 client = siphash128(key_, decision.client.client_id);
   const Hash128 rule = siphash128(key_, window.rule);
-  const std::uint64_t tag = (client.low ^ rule.high ^ window.window_us) | 1;
+  // That a client is locked out is news, also right after it was refused.
+  const std::uint64_t locked_out = decision.denial == Denial::penalty_active ? 2 : 0;
+  const std::uint64_t tag = ((client.low ^ rule.high ^ window.window_us) & ~3ULL) | locked_out | 1;
   auto& set = sets_[(client.high ^ rule.low) % kSets];
 
   auto* const found = std::ranges::find(set, tag, &Slot::tag);

@@ -20,7 +20,8 @@ class LogGate {
   explicit LogGate(const HashKey& key) : key_(key) {}
 
   /// Nothing: hold this line back. Else how many were held back since the last line of this
-  /// client under this rule. `decision` has a window that it speaks of.
+  /// client under this rule; penalties have lines of their own. `decision` has a window that it
+  /// speaks of.
   std::optional<std::uint64_t> pass(const Decision& decision);
 
  private:

@@ -38,6 +38,16 @@ TEST(LogGate, TellsClientsAndRulesApart) {
   EXPECT_EQ(gate->pass(denied_at(0)), std::nullopt);
 }
 
+TEST(LogGate, TellsAPenaltyFromWhatLedToIt) {
+  const auto gate = std::make_unique<LogGate>(kKey);
+  Decision locked_out = denied_at(1);
+  locked_out.denial = Denial::penalty_active;
+  EXPECT_EQ(gate->pass(denied_at(0)), 0U);
+  EXPECT_EQ(gate->pass(locked_out), 0U);
+  EXPECT_EQ(gate->pass(locked_out), std::nullopt);
+  EXPECT_EQ(gate->pass(denied_at(2)), std::nullopt);
+}
+
 TEST(LogGate, TellsWindowsOfARuleApart) {
   const auto gate = std::make_unique<LogGate>(kKey);
   Decision hourly = denied_at(0);
