@@ -93,6 +93,20 @@ TEST_P(EachAlgorithm, PeekTakesAndWritesNothing) {
   EXPECT_TRUE(std::ranges::equal(before, store.memory));
 }
 
+TEST_P(EachAlgorithm, ADeniedRequestWritesNothing) {
+  // The second window says no, alone and in a group whose first would admit.
+  TestStore store({{GetParam(), 9, 10s}, {GetParam(), 2, 60s}});
+  for (int i = 0; i < 2; ++i) store.decide_group(1, kNoon);
+  const std::vector<std::byte> before(store.memory.begin(), store.memory.end());
+  for (const Ticks now : {kNoon, kNoon + kSecond, kNoon - kSecond}) {
+    EXPECT_FALSE(store.admits(1, now, 1, 1));
+    const std::vector<Verdict> verdicts = store.decide_group(1, now);
+    EXPECT_TRUE(verdicts[0].admitted);
+    EXPECT_FALSE(verdicts[1].admitted);
+  }
+  EXPECT_TRUE(std::ranges::equal(before, store.memory));
+}
+
 TEST_P(EachAlgorithm, ResetForgetsOneClient) {
   TestStore store({{GetParam(), 1, 10s}});
   EXPECT_TRUE(store.admits(1, kNoon));
