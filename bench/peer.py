@@ -27,7 +27,7 @@ def run(*command: str | pathlib.Path, folder: pathlib.Path = HERE, **environment
 
 
 def build_governor() -> list[str | pathlib.Path]:
-    run("cargo", "build", "--release", "--locked", "--quiet", "--target-dir", BUILD / "governor",
+    run("cargo", "build", "--release", "--quiet", "--target-dir", BUILD / "governor",
         folder=HERE / "governor", RUSTFLAGS=f"-Ctarget-cpu={CPU}")
     return [BUILD / "governor/release/peer-governor"]
 

@@ -95,8 +95,8 @@ TEST_P(EachAlgorithm, PeekTakesAndWritesNothing) {
 
 TEST_P(EachAlgorithm, ADeniedRequestWritesNothing) {
   // The second window says no, alone and in a group whose first would admit.
-  TestStore store({{GetParam(), 9, 10s}, {GetParam(), 2, 60s}});
-  for (int i = 0; i < 2; ++i) store.decide_group(1, kNoon);
+  const TestStore store({{GetParam(), 9, 10s}, {GetParam(), 2, 60s}});
+  for (int i = 0; i < 2; ++i) EXPECT_TRUE(store.decide_group(1, kNoon)[1].admitted);
   const std::vector<std::byte> before(store.memory.begin(), store.memory.end());
   for (const Ticks now : {kNoon, kNoon + kSecond, kNoon - kSecond}) {
     EXPECT_FALSE(store.admits(1, now, 1, 1));
