@@ -41,7 +41,8 @@ struct Workload {
   std::uint64_t buckets = 2;       ///< that all clients are put into, of eight
   std::uint64_t jump_us = 0;       ///< now and then the clock jumps that far
   std::uint64_t max_cost = 1;
-  bool resets = false;  ///< clients are forgotten now and then, where a test does that
+  bool resets = false;       ///< clients are forgotten now and then, where a test does that
+  bool strict_logs = false;  ///< refusals and quotas of logs must be right too
   Aims aims = {};
   std::vector<Counter> counters = {};
 };
