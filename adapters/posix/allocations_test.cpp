@@ -2,48 +2,11 @@
 // a file of its own, as it replaces the allocator of the whole test program.
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <cstdlib>
-#include <new>
 #include <string>
 
 #include "adapters/posix/test_segments.hpp"
+#include "core/test_allocations.hpp"
 #include "tidegate/limiter.hpp"
-
-namespace {
-std::atomic<std::size_t> allocations = 0;
-thread_local bool exhausted = false;
-}  // namespace
-
-// NOLINTBEGIN(cppcoreguidelines-no-malloc): this is where memory comes from.
-// Not inlined: the compiler would see malloc on one side of a pair and operator delete on the
-// other, and warn.
-[[gnu::noinline]] void* operator new(std::size_t size) {
-  ++allocations;
-  if (exhausted) throw std::bad_alloc();
-  if (void* memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void* operator new(std::size_t size, std::align_val_t alignment) {
-  ++allocations;
-  if (exhausted) throw std::bad_alloc();
-  const auto step = static_cast<std::size_t>(alignment);
-  if (void* memory = std::aligned_alloc(step, (size + step - 1) / step * step)) return memory;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
-  ++allocations;
-  return exhausted ? nullptr : std::malloc(size);
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, std::align_val_t) noexcept {
-  std::free(memory);
-}
-[[gnu::noinline]] void operator delete(void* memory, std::size_t, std::align_val_t) noexcept {
-  std::free(memory);
-}
-// NOLINTEND(cppcoreguidelines-no-malloc)
 
 namespace tidegate {
 namespace {

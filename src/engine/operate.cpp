@@ -59,12 +59,11 @@ std::size_t Engine::reset(std::string_view client, std::string_view rule, Micros
   const Hash128 hash = siphash128(policy_->hash_key(), client);
   const Ticks now = ticks_from_micros(now_us);
   std::size_t forgotten = 0;
-  for (const Rule& candidate : policy_->rules()) {
-    if (!named(candidate, rule) || !counts(candidate, client)) continue;
-    // Tiers may have windows of their own under the same rule.
-    for (const Counter* counter : policy_->counters_of(candidate)) {
-      if (counter->window.limit != 0 && store_.reset(*counter, hash, now)) ++forgotten;
-    }
+  // Those of tiers too, which may have windows of their own under the same rule.
+  for (const Counter* counter : policy_->counters()) {
+    const Rule& its = policy_->rules()[counter->rule];
+    if (!named(its, rule) || !counts(its, client) || counter->window.limit == 0) continue;
+    if (store_.reset(*counter, hash, now)) ++forgotten;
   }
   const Penalties* const penalties = policy_->penalties();
   if (rule.empty() && penalties != nullptr && store_.reset(*penalties, hash, now)) ++forgotten;

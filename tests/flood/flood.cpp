@@ -17,6 +17,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/test_allocations.hpp"
 #include "store/memory/store.hpp"
 #include "tests/flood/live_clients.hpp"
 #include "tests/flood/resources.hpp"

@@ -1,4 +1,4 @@
-// What the flood must not use up: memory. Replaces the allocator of the program by one that counts.
+// What the flood must not use up: memory.
 #pragma once
 
 #include <fcntl.h>
@@ -8,13 +8,9 @@
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <new>
 #include <string_view>
 
 namespace tidegate::flood {
-
-inline std::uint64_t allocations = 0;
 
 /// Kilobytes of memory that are this process's now. (statm is cheaper, and off by what each
 /// processor has not yet added up.)
@@ -33,15 +29,3 @@ inline std::uint64_t resident_kb() {
 }
 
 }  // namespace tidegate::flood
-
-// NOLINTBEGIN(cppcoreguidelines-no-malloc): an allocator has to take memory from somewhere.
-// Not inlined: the compiler would see malloc on one side of a pair and operator delete on the
-// other, and warn.
-[[gnu::noinline]] void* operator new(std::size_t size) {
-  ++tidegate::flood::allocations;
-  if (void* memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-// NOLINTEND(cppcoreguidelines-no-malloc)

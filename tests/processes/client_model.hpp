@@ -13,10 +13,12 @@
 #include <vector>
 
 #include "store/charge.hpp"
-#include "tests/processes/exact.hpp"
 #include "tests/processes/history.hpp"
+#include "tests/reference/exact.hpp"
 
 namespace tidegate::torture {
+
+using reference::Exact;
 
 enum class Does : std::uint8_t {
   take,    ///< admitted, and charged

@@ -12,9 +12,7 @@
 #include <fmt/os.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <limits>
-#include <random>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -383,18 +381,12 @@ constexpr Variant kVariants[] = {
     {"undo_by_subtraction", in_processes<UndoBySubtraction>},
 };
 
-int main(std::span<char*> arguments) {
-  if (arguments.size() < 2 || arguments.size() > 5) {
-    fmt::print(stderr, "usage: histories WORKLOAD [VARIANT [OPERATIONS [SEED]]]\n");
-    return 2;
-  }
-  const auto number_or = [&](std::size_t at, std::uint64_t otherwise) {
-    return arguments.size() > at ? std::strtoull(arguments[at], nullptr, 10) : otherwise;
-  };
+int main(std::span<char*> given) {
+  const Arguments arguments = read_arguments(given, "histories", "OPERATIONS", 20'000);
   const std::vector<Workload> all = history_workloads();
-  const Workload& workload = named(all, arguments[1]);
-  const Variant& variant = named(kVariants, arguments.size() > 2 ? arguments[2] : "real");
-  const Options options{workload, number_or(3, 20'000), number_or(4, std::random_device()())};
+  const Workload& workload = named(all, arguments.workload);
+  const Variant& variant = named(kVariants, arguments.variant);
+  const Options options{workload, arguments.count, arguments.seed};
 
   History history(workload.geometry, options.operations);
   history.clock().store(kLatest / 2 / kTicksPerMicro * kTicksPerMicro);

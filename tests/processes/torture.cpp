@@ -9,8 +9,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <random>
 #include <string_view>
 #include <vector>
 
@@ -139,18 +137,12 @@ constexpr Variant kVariants[] = {
     {"undo_by_subtraction", in_processes<UndoBySubtraction>},
 };
 
-int main(std::span<char*> arguments) {
-  if (arguments.size() < 2 || arguments.size() > 5) {
-    fmt::print(stderr, "usage: torture WORKLOAD [VARIANT [DECISIONS [SEED]]]\n");
-    return 2;
-  }
-  const auto number_or = [&](std::size_t at, std::uint64_t otherwise) {
-    return arguments.size() > at ? std::strtoull(arguments[at], nullptr, 10) : otherwise;
-  };
+int main(std::span<char*> given) {
+  const Arguments arguments = read_arguments(given, "torture", "DECISIONS", 100'000);
   const std::vector<Workload> all = workloads();
-  const Workload& workload = named(all, arguments[1]);
-  const Variant& variant = named(kVariants, arguments.size() > 2 ? arguments[2] : "real");
-  const Options options{workload, number_or(3, 100'000), number_or(4, std::random_device()())};
+  const Workload& workload = named(all, arguments.workload);
+  const Variant& variant = named(kVariants, arguments.variant);
+  const Options options{workload, arguments.count, arguments.seed};
 
   Arena arena(workload.geometry, options.decisions);
   const std::uint64_t deaths = variant.run(arena, options);

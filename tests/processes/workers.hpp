@@ -124,6 +124,31 @@ const auto& named(const Named& all, std::string_view name) {
   std::exit(2);  // NOLINT(concurrency-mt-unsafe): as above
 }
 
+/// What a program of this room is told to do.
+struct Arguments {
+  std::string_view workload;
+  std::string_view variant;
+  std::uint64_t count = 0;
+  std::uint64_t seed = 0;
+};
+
+/// Reads "PROGRAM WORKLOAD [VARIANT [COUNTED [SEED]]]"; says so and ends the program if there are
+/// fewer or more. Of what is `counted` there are `usual` if nothing is said.
+inline Arguments read_arguments(std::span<char*> given, std::string_view program,
+                                std::string_view counted, std::uint64_t usual) {
+  if (given.size() < 2 || given.size() > 5) {
+    fmt::print(stderr, "usage: {} WORKLOAD [VARIANT [{} [SEED]]]\n", program, counted);
+    std::exit(2);  // NOLINT(concurrency-mt-unsafe): as above
+  }
+  const auto number_or = [&](std::size_t at, std::uint64_t otherwise) {
+    return given.size() > at ? std::strtoull(given[at], nullptr, 10) : otherwise;
+  };
+  return {.workload = given[1],
+          .variant = given.size() > 2 ? given[2] : "real",
+          .count = number_or(3, usual),
+          .seed = number_or(4, std::random_device()())};
+}
+
 /// How often something happened that had to, by its name.
 struct Aim {
   std::string_view what;

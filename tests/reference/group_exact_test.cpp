@@ -14,17 +14,13 @@
 #include <sstream>
 #include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "store/memory/store.hpp"
-#include "tests/reference/fixed_window.hpp"
+#include "tests/reference/exact.hpp"
 #include "tests/reference/penalties.hpp"
 #include "tests/reference/promises.hpp"
 #include "tests/reference/schedule.hpp"
-#include "tests/reference/sliding_window.hpp"
-#include "tests/reference/sliding_window_counter.hpp"
-#include "tests/reference/token_bucket.hpp"
 
 namespace tidegate {
 namespace {
@@ -65,23 +61,6 @@ class Memory {
 Hash128 hash_in(std::uint64_t low, std::uint64_t bucket) {
   const auto half = [](std::uint64_t b) { return b << 26; };
   return {low << 8, half(bucket) << 32 | half(bucket + 8)};
-}
-
-using Reference = std::variant<reference::TokenBucket, reference::SlidingWindow,
-                               reference::SlidingWindowCounter, reference::FixedWindow>;
-
-Reference reference_of(const Window& window) {
-  switch (window.algorithm) {
-    case Algorithm::token_bucket:
-      return reference::TokenBucket(window.limit, window.window_us, window.capacity);
-    case Algorithm::sliding_window:
-      return reference::SlidingWindow(window.limit, window.window_us);
-    case Algorithm::sliding_window_counter:
-      return reference::SlidingWindowCounter(window.limit, window.window_us);
-    case Algorithm::fixed_window:
-      break;
-  }
-  return reference::FixedWindow(window.limit, window.window_us);
 }
 
 /// One client under random rules, as the store and as the references see him.
@@ -133,19 +112,14 @@ class Client {
     bool all = true;
     for (std::size_t i = 0; i < exact_.size(); ++i) {
       const std::uint64_t cost = costs[counters_[i].rule];
-      fits.push_back(right_cooldown_.refused || cost == 0 ||
-                     std::visit([&](const auto& it) { return it.fits(now_us, cost); }, exact_[i]));
+      fits.push_back(right_cooldown_.refused || cost == 0 || exact_[i].fits(now_us, cost));
       all = all && fits.back();
     }
     std::vector<Answer> answers;
     for (std::size_t i = 0; i < exact_.size(); ++i) {
       const std::uint64_t cost = costs[counters_[i].rule];
-      answers.push_back(std::visit(
-          [&](auto& it) {
-            if (all && cost != 0 && !right_cooldown_.refused) it.take(now_us, cost);
-            return reference::tell(it, now_us, cost, fits[i]);
-          },
-          exact_[i]));
+      if (all && cost != 0 && !right_cooldown_.refused) exact_[i].take(now_us, cost);
+      answers.push_back(exact_[i].tell(now_us, cost, fits[i]));
     }
     if (!all && exact_penalties_) violate(answers, now_us);
     return answers;
@@ -217,7 +191,7 @@ class Client {
         counter.ring_set = ring_sets_++;
         counter.ring_slots = static_cast<std::uint32_t>(counter.window.limit);
       }
-      exact_.push_back(reference_of(counter.window));
+      exact_.emplace_back(counter.window);
     }
   }
 
@@ -255,7 +229,7 @@ class Client {
   }
 
   std::vector<Counter> counters_;
-  std::vector<Reference> exact_;
+  std::vector<reference::Exact> exact_;
   std::uint32_t ring_sets_ = 0;
   std::optional<Penalties> penalties_;
   std::optional<reference::Penalties> exact_penalties_;

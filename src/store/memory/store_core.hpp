@@ -86,12 +86,18 @@ class StoreCore {
     }
   }
 
+  enum class GroupResult : std::uint8_t {
+    admitted,
+    rejected,
+    conflict  ///< refused, because too many asked for one client at once
+  };
+
   /// Several charges, all or nothing.
-  void decide_group(std::span<const Charge> charges, Ticks now, Verdict* verdicts) {
+  GroupResult decide_group(std::span<const Charge> charges, Ticks now, Verdict* verdicts) {
     Cells cells;
     add_cells(charges, cells);
     for (const Cell& cell : cells) prefetch(cell.key);
-    decide_cells(cells, now, verdicts);
+    return decide_cells(cells, now, verdicts);
   }
 
   /// Many groups, each all or nothing: group i ends before charges[group_ends[i]]. As with single
@@ -171,11 +177,6 @@ class StoreCore {
     Ring::View view;  ///< sliding_window with an entry
   };
   using Cells = boost::container::static_vector<Cell, kMaxGroup>;
-  enum class GroupResult : std::uint8_t {
-    admitted,
-    rejected,
-    conflict  ///< refused, because too many asked for one client at once
-  };
 
   [[nodiscard]] std::uint64_t epoch_of(const Counter& counter) const {
     return epochs_[counter.rule]->number.load(std::memory_order_relaxed);

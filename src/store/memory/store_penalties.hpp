@@ -18,10 +18,7 @@ Cooldown StoreCore<Hooks>::decide_group(std::span<const Charge> charges, Ticks n
     }
     return {.refused = true, .left_us = micros_ceil(until - now)};
   }
-  Cells cells;
-  add_cells(charges, cells);
-  for (const Cell& cell : cells) prefetch(cell.key);
-  if (decide_cells(cells, now, verdicts) != GroupResult::rejected) return {};
+  if (decide_group(charges, now, verdicts) != GroupResult::rejected) return {};
 
   // Of several windows that said no, the one that the answer names: the least left, then the later
   // reset.

@@ -11,7 +11,7 @@
 #include "tests/reference/sliding_window_counter.hpp"
 #include "tests/reference/token_bucket.hpp"
 
-namespace tidegate::torture {
+namespace tidegate::reference {
 
 class Exact {
  public:
@@ -24,6 +24,11 @@ class Exact {
   void take(Micros now_us, std::uint64_t cost) {
     std::visit([&](auto& exact) { exact.take(now_us, cost); }, reference_);
   }
+  [[nodiscard]] Answer tell(Micros now_us, std::uint64_t cost, bool admitted) const {
+    return std::visit(
+        [&](const auto& exact) { return reference::tell(exact, now_us, cost, admitted); },
+        reference_);
+  }
   /// Moves its time forward, as whoever takes nothing does. False if it was there already.
   bool come_to(Micros now_us) {
     const bool later =
@@ -32,7 +37,7 @@ class Exact {
     if (later) take(now_us, 0);
     return later;
   }
-  reference::Answer decide(Micros now_us, std::uint64_t cost) {
+  Answer decide(Micros now_us, std::uint64_t cost) {
     return std::visit([&](auto& exact) { return reference::decide(exact, now_us, cost); },
                       reference_);
   }
@@ -47,19 +52,18 @@ class Exact {
   friend bool operator==(const Exact&, const Exact&) = default;
 
  private:
-  using Any = std::variant<reference::TokenBucket, reference::FixedWindow,
-                           reference::SlidingWindowCounter, reference::SlidingWindow>;
+  using Any = std::variant<TokenBucket, FixedWindow, SlidingWindowCounter, SlidingWindow>;
 
   static Any never_seen(const Window& window) {
     switch (window.algorithm) {
       case Algorithm::token_bucket:
-        return reference::TokenBucket(window.limit, window.window_us, window.capacity);
+        return TokenBucket(window.limit, window.window_us, window.capacity);
       case Algorithm::fixed_window:
-        return reference::FixedWindow(window.limit, window.window_us);
+        return FixedWindow(window.limit, window.window_us);
       case Algorithm::sliding_window_counter:
-        return reference::SlidingWindowCounter(window.limit, window.window_us);
+        return SlidingWindowCounter(window.limit, window.window_us);
       case Algorithm::sliding_window:
-        return reference::SlidingWindow(window.limit, window.window_us);
+        return SlidingWindow(window.limit, window.window_us);
     }
     std::unreachable();
   }
@@ -67,4 +71,4 @@ class Exact {
   Any reference_;
 };
 
-}  // namespace tidegate::torture
+}  // namespace tidegate::reference
