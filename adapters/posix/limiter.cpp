@@ -50,11 +50,18 @@ std::uint64_t random_number() {
   return number;
 }
 
+/// The value of a variable that the configuration names; "" if it names none.
+std::string secret_of(const LoadedConfig& loaded, const std::string& variable) {
+  const auto found = loaded.secrets.find(variable);
+  return found == loaded.secrets.end() ? "" : found->second;
+}
+
 }  // namespace
 
 struct Limiter::Impl {
-  Impl(RateLimitConfig its_config, posix::OpenEngine opened, posix::LogFile its_log)
-      : config(std::move(its_config)),
+  Impl(const LoadedConfig& loaded, posix::OpenEngine opened, posix::LogFile its_log)
+      : config(loaded.config),
+        admin_token(secret_of(loaded, loaded.config.admin_token_env)),
         open(std::move(opened)),
         counters(open.segment.counters_memory().first(kCountersBytes)),
         top(open.segment.counters_memory().subspan(kCountersBytes)),
@@ -69,6 +76,7 @@ struct Limiter::Impl {
   std::vector<Usage> usage();
 
   RateLimitConfig config;
+  std::string admin_token;
   posix::OpenEngine open;
   Counters counters;
   TopClients top;
@@ -94,7 +102,7 @@ std::expected<std::unique_ptr<Limiter>, Error> Limiter::open(const LoadedConfig&
   auto opened = posix::open_engine(config.config, posix::OpenMode::create);
   if (!opened) return std::unexpected(opened.error());
   std::unique_ptr<Limiter> limiter(new Limiter);
-  limiter->impl_ = std::make_unique<Impl>(config.config, std::move(*opened), std::move(*log));
+  limiter->impl_ = std::make_unique<Impl>(config, std::move(*opened), std::move(*log));
 
   const std::int64_t drift_us = limiter->impl_->open.segment.drift_us();
   if (std::abs(drift_us) > kDriftWorthAWarning_us) {
@@ -191,6 +199,7 @@ bool Limiter::reset_rule(std::string_view rule) {
 }
 
 const RateLimitConfig& Limiter::config() const { return impl_->config; }
+std::string_view Limiter::admin_token() const { return impl_->admin_token; }
 RenderOptions Limiter::render_options() const { return RenderOptions::from(impl_->config); }
 // Of the limiter, because a clock belongs to it. NOLINTNEXTLINE(*-member-functions-to-static)
 std::uint64_t Limiter::wall_us() const { return coarse_wall_us(); }

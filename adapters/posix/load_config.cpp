@@ -55,26 +55,23 @@ std::vector<Fault> read_fault(const std::string& path, std::string_view chosen_b
   return {Fault{path, 0, 0, "", std::move(message)}};
 }
 
-/// The variables that concern us: others stay where they are.
-Environment our_environment() {
-  Environment ours;
+/// All of it: a configuration may name any variable as one that holds a secret.
+Environment whole_environment() {
+  Environment all;
   for (char** at = environ; at != nullptr && *at != nullptr; ++at) {
     const std::string_view variable = *at;
     const std::size_t equals = variable.find('=');
-    const std::string_view name = variable.substr(0, equals);
     if (equals == std::string_view::npos) continue;
-    if (name.starts_with("RATE_LIMIT_") || name == "REDIS_URL") {
-      ours.emplace(name, variable.substr(equals + 1));
-    }
+    all.emplace(variable.substr(0, equals), variable.substr(equals + 1));
   }
-  return ours;
+  return all;
 }
 
 }  // namespace
 
 std::expected<LoadedConfig, std::vector<Fault>> load_config(
     const std::optional<std::string>& path) {
-  const Environment environment = our_environment();
+  const Environment environment = whole_environment();
   const auto named = environment.find("RATE_LIMIT_CONFIG");
   const bool by_environment = !path && named != environment.end() && !named->second.empty();
 

@@ -172,9 +172,14 @@ struct RateLimitConfig {
 };
 
 struct LoadedConfig {
-  RateLimitConfig config;
-  std::vector<std::string> warnings;  ///< one line each
-  std::string file;                   ///< what it was read from; "" when there was no file
+  RateLimitConfig config = {};
+  std::vector<std::string> warnings = {};  ///< one line each
+  std::string file = {};                   ///< what it was read from; "" when there was no file
+  /// The file's table [rate_limiting] alone, as TOML, without what the environment laid over it: a
+  /// parse_config of it in another process gives the same rules. "" where nothing was written.
+  std::string text = {};
+  /// The values of the variables that the configuration names, by their names. Never shown.
+  std::map<std::string, std::string, std::less<>> secrets = {};
 };
 
 /// Environment variables by name, as handed in by whoever may read them.
@@ -183,8 +188,9 @@ using Environment = std::map<std::string, std::string, std::less<>>;
 /// A longer configuration is refused unread.
 inline constexpr std::size_t kMaxConfigBytes = std::size_t{2} << 20;
 
-/// Parses TOML text and lays the environment over it. `file` is only named in faults. Pure: reads
-/// no file and no environment of its own. Reports every fault at once.
+/// Parses TOML text and lays the environment over it; secrets that the configuration names are
+/// taken from it. `file` is only named in faults. Pure: reads no file and no environment of its
+/// own. Reports every fault at once.
 [[nodiscard]] std::expected<LoadedConfig, std::vector<Fault>> parse_config(
     std::string_view toml, std::string_view file, const Environment& environment);
 

@@ -76,6 +76,8 @@ class Limiter {
   bool reset_rule(std::string_view rule);
 
   [[nodiscard]] const RateLimitConfig& config() const;
+  /// The bearer token of the admin endpoints; "" where there are none.
+  [[nodiscard]] std::string_view admin_token() const;
   [[nodiscard]] RenderOptions render_options() const;
   /// The wall clock, microseconds since the Unix epoch: what X-RateLimit-Reset is counted from.
   [[nodiscard]] std::uint64_t wall_us() const;

@@ -10,8 +10,10 @@
 #include "config/environment.hpp"
 #include "config/findings.hpp"
 #include "config/limit.hpp"
+#include "config/secrets.hpp"
 #include "config/suggest.hpp"
 #include "config/tables.hpp"
+#include "config/write.hpp"
 
 namespace tidegate {
 namespace {
@@ -62,7 +64,8 @@ std::expected<LoadedConfig, std::vector<Fault>> parse_config(std::string_view to
   auto document = config::parse_document(toml, file);
   if (!document) return std::unexpected(std::vector{std::move(document.error())});
 
-  LoadedConfig loaded{.config = {}, .warnings = {}, .file = std::string{file}};
+  LoadedConfig loaded{
+      .config = {}, .warnings = {}, .file = std::string{file}, .text = {}, .secrets = {}};
   RateLimitConfig& config = loaded.config;
   const std::string root_path{kRoot};
   config::Node absent{.place = {file, 0, 0}, .value = config::Table{}};
@@ -75,6 +78,7 @@ std::expected<LoadedConfig, std::vector<Fault>> parse_config(std::string_view to
   Findings findings;
   findings.place(root_path, root->place);
   if (auto* table = std::get_if<config::Table>(&root->value)) {
+    if (root != &absent) loaded.text = config::write_table(root_path, *table);
     config::overlay_environment(findings, environment, *table);
   }
   if (config::read_table(findings, root_path, *root, config::root_fields(), config)) {
@@ -86,6 +90,7 @@ std::expected<LoadedConfig, std::vector<Fault>> parse_config(std::string_view to
 
   config::check_together(findings, config);
   config::check_not_yet(findings, config);
+  loaded.secrets = config::take_secrets(findings, environment, config);
   if (findings.any_faults()) return std::unexpected(findings.take_faults());
 
   for (std::string& warning : findings.take_warnings()) {

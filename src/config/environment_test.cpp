@@ -163,5 +163,33 @@ TEST(RedisUrl, OfOurOwnAsksForRedis) {
       "redis://localhost");
 }
 
+constexpr std::string_view kAdmin = "[rate_limiting.admin]\ntoken_env = 'TOKEN'\n";
+
+TEST(Secrets, AreTakenFromTheVariablesThatTheConfigurationNames) {
+  const auto loaded = parse_config(kAdmin, "f", {{"TOKEN", "s3cret"}, {"OTHER", "x"}});
+  ASSERT_TRUE(loaded.has_value());
+  EXPECT_EQ(loaded->secrets.size(), 1u);
+  EXPECT_EQ(loaded->secrets.at("TOKEN"), "s3cret");
+}
+
+TEST(Secrets, AreAFaultWhereThereAreNone) {
+  for (const Environment& environment : {Environment{}, Environment{{"TOKEN", ""}}}) {
+    const auto faults = faults_of(environment, kAdmin);
+    ASSERT_EQ(faults.size(), 1u);
+    EXPECT_EQ(faults[0].line, 2u);
+    EXPECT_EQ(faults[0].key, "rate_limiting.admin.token_env");
+  }
+}
+
+TEST(Text, IsTheTableAloneWithoutTheEnvironment) {
+  const auto loaded =
+      parse_config("[other]\npassword = 'x'\n[rate_limiting]\ndefault_limit = 5 # five\n", "f",
+                   {{"RATE_LIMIT_DEFAULT_LIMIT", "9"}});
+  ASSERT_TRUE(loaded.has_value());
+  EXPECT_EQ(loaded->text, "rate_limiting.default_limit = 5\n");
+  EXPECT_EQ(loaded->config.default_limit.windows[0].limit, 9u);
+  EXPECT_EQ(parse_config("", "", {})->text, "");
+}
+
 }  // namespace
 }  // namespace tidegate::config

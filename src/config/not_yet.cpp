@@ -28,7 +28,6 @@ void check_not_yet(Findings& findings, const RateLimitConfig& config) {
              !findings.given("rate_limiting.backend")) {
     refuse(findings, "redis.topology", "the Redis backend is");
   }
-  if (!config.admin_token_env.empty()) refuse(findings, "admin.token_env", "the admin endpoint is");
   for (std::size_t i = 0; i < config.exemptions.size(); ++i) {
     if (config.exemptions[i].type == ExemptionConfig::Type::user_id) {
       refuse(findings, fmt::format("exemptions[{}].type", i), "an exemption of a user_id is");

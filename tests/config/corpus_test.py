@@ -64,7 +64,8 @@ FAULTY_VARIABLES = [
     ("RATE_LIMIT_BACKEND", "redis",
      "rate_limiting.backend: the Redis backend is not available in this version"),
     ("RATE_LIMIT_ADMIN__TOKEN_ENV", "TOKEN",
-     "rate_limiting.admin.token_env: the admin endpoint is not available in this version"),
+     'rate_limiting.admin.token_env: found the variable "TOKEN" that is not set, allowed: the name '
+     "of a variable that holds the secret"),
     ("RATE_LIMIT_REDIS__URL", "redis://:hunter2@localhost/0",
      "rate_limiting.redis.url: the Redis backend is not available in this version"),
 ]

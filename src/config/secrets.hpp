@@ -1,0 +1,19 @@
+// The values of variables that a configuration names.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "config/findings.hpp"
+#include "tidegate/config.hpp"
+
+namespace tidegate::config {
+
+using Secrets = std::map<std::string, std::string, std::less<>>;
+
+/// The secrets that the configuration asks for, by the names of their variables. One that is not
+/// set, or empty, is a fault at the key that names it.
+[[nodiscard]] Secrets take_secrets(Findings& findings, const Environment& environment,
+                                   const RateLimitConfig& config);
+
+}  // namespace tidegate::config
