@@ -17,23 +17,19 @@
 #include <tuple>
 #include <utility>
 
+#include "adapters/posix/instruments.hpp"
 #include "adapters/posix/log_file.hpp"
 #include "adapters/posix/open_engine.hpp"
-#include "observe/counters.hpp"
 #include "observe/log_gate.hpp"
 #include "observe/log_line.hpp"
 #include "observe/prometheus.hpp"
-#include "observe/top_clients.hpp"
+#include "observe/status_json.hpp"
 
 namespace tidegate {
 namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 
-/// Of the segment's part for metrics: counts first, names of clients behind.
-constexpr std::size_t kCountersBytes = std::size_t{1} << 20;
-/// Counting entries looks at all of them: not for each scrape of several that come at once.
-constexpr auto kStatsLife = std::chrono::seconds(1);
 constexpr std::int64_t kDriftWorthAWarning_us = 5'000'000;
 
 /// A wall clock that costs little and lags by a few milliseconds: enough for whole seconds.
@@ -62,9 +58,9 @@ struct Limiter::Impl {
   Impl(const LoadedConfig& loaded, posix::OpenEngine opened, posix::LogFile its_log)
       : config(loaded.config),
         admin_token(secret_of(loaded, loaded.config.admin_token_env)),
+        warnings(loaded.warnings),
         open(std::move(opened)),
-        counters(open.segment.counters_memory().first(kCountersBytes)),
-        top(open.segment.counters_memory().subspan(kCountersBytes)),
+        instruments(open.segment.counters_memory(), open.geometry.capacity),
         log(std::move(its_log)),
         gate(open.segment.hash_key()),
         next_request_id(random_number()) {}
@@ -72,14 +68,13 @@ struct Limiter::Impl {
   void observe(const Request& request, const Decision& decision);
   void write_decision(const Request& request, const Decision& decision, LogLevel level);
   void write_event(LogLevel level, std::string_view event, std::string_view message);
-  StoreStats stats();
-  std::vector<Usage> usage();
 
   RateLimitConfig config;
   std::string admin_token;
+  std::vector<std::string> warnings;  ///< of the configuration
   posix::OpenEngine open;
-  Counters counters;
-  TopClients top;
+  posix::Instruments instruments;
+  Micros started_us = posix::wall_us();
 
   std::mutex log_mutex;  ///< guards what follows
   posix::LogFile log;
@@ -87,10 +82,6 @@ struct Limiter::Impl {
   std::string line;
   std::uint64_t next_request_id;
   std::set<std::string, std::less<>> warned;  ///< reasons that this process has logged
-
-  std::mutex stats_mutex;  ///< guards what follows
-  StoreStats last_stats;
-  std::optional<SteadyClock::time_point> stats_taken;
 };
 
 Limiter::Limiter() = default;
@@ -137,9 +128,9 @@ void Limiter::decide(const Request& request, Decision& out) noexcept {
 
 void Limiter::Impl::observe(const Request& request, const Decision& decision) {
   if (!config.enabled) return;
-  counters.count(decision);
+  instruments.counters.count(decision);
   if (decision.spoken_of() == nullptr) return;
-  if (config.top_clients != 0) top.note(decision);
+  if (config.top_clients != 0) instruments.top.note(decision);
   const bool violation = !decision.admitted() || decision.outcome == Outcome::shadow;
   const LogLevel level = violation ? LogLevel::info : LogLevel::debug;
   if (config.log_level <= level) write_decision(request, decision, level);
@@ -202,57 +193,32 @@ RenderOptions Limiter::render_options() const { return RenderOptions::from(impl_
 // Of the limiter, because a clock belongs to it. NOLINTNEXTLINE(*-member-functions-to-static)
 std::uint64_t Limiter::wall_us() const { return coarse_wall_us(); }
 
-StoreStats Limiter::Impl::stats() {
-  const std::lock_guard lock(stats_mutex);
-  const auto now = SteadyClock::now();
-  if (!stats_taken || now - *stats_taken >= kStatsLife) {
-    last_stats = open.store->stats(ticks_from_micros(open.segment.now_us()));
-    stats_taken = now;
-  }
-  return last_stats;
+void Limiter::refresh() {
+  impl_->instruments.refresh(*impl_->open.store, impl_->open.segment.now_us());
 }
 
-/// Of the names that were noted, what the store says they have used: the most used first, as many
-/// as are wanted.
-std::vector<Usage> Limiter::Impl::usage() {
-  std::vector<Usage> found;
-  const Micros now_us = open.segment.now_us();
-  for (TopClients::Named& named : top.named()) {
-    const auto windows = open.engine->peek(named.client, named.endpoint, named.tier, now_us);
-    const auto tightest = std::ranges::min_element(windows, {}, &WindowState::remaining);
-    if (tightest == windows.end() || tightest->reset_us == 0) {
-      top.forget(named);
-      continue;
-    }
-    if (found.size() >= config.top_clients) continue;
-    found.push_back({.endpoint = std::move(named.endpoint),
-                     .tier = std::move(named.tier),
-                     .client = std::move(named.client),
-                     .used = tightest->limit - std::min(tightest->limit, tightest->remaining)});
-  }
-  std::ranges::sort(found, [](const Usage& a, const Usage& b) {
-    return std::tie(b.used, a.endpoint, a.tier, a.client) <
-           std::tie(a.used, b.endpoint, b.tier, b.client);
-  });
-  // A client that two programs noted is there twice.
-  const auto twice = std::ranges::unique(found, {}, [](const Usage& usage) {
-    return std::tie(usage.endpoint, usage.tier, usage.client);
-  });
-  found.erase(twice.begin(), twice.end());
-  return found;
+Status Limiter::status() const {
+  Status status;
+  status.version = version();
+  status.time_us = posix::wall_us();
+  status.started_us = impl_->started_us;
+  const Health health = this->health();
+  status.health = health.status;
+  status.backend = health.backend;
+  status.breaker = health.breaker;
+  status.failure_mode = to_string(impl_->config.failure_mode);
+  status.warnings = impl_->warnings;
+  impl_->instruments.read(*impl_->open.engine, *impl_->open.store, impl_->open.segment.now_us(),
+                          impl_->config.top_clients, status);
+  return status;
 }
 
-std::string Limiter::metrics() const {
-  const StoreStats stats = impl_->stats();
-  return prometheus_text({.rows = impl_->counters.rows(),
-                          .warnings = impl_->counters.warnings(),
-                          .usage = impl_->usage(),
-                          .entries = stats.entries,
-                          .capacity = stats.capacity,
-                          .evictions = stats.evictions,
-                          .overflow = stats.overflow,
-                          .conflicts = stats.conflicts,
-                          .repairs = stats.repairs});
+std::string Limiter::metrics() const { return prometheus_text(status()); }
+
+std::string Limiter::status_json() const {
+  std::string json;
+  append_status_json(status(), json);
+  return json;
 }
 
 Health Limiter::health() const {
@@ -280,8 +246,10 @@ void Limiter::log_event(std::string_view event, std::string_view message) {
   impl_->write_event(LogLevel::warning, event, message);
 }
 
+void Limiter::count_admin_denied() { impl_->instruments.counters.count_admin_denied(); }
+
 void Limiter::warn_identity(std::string_view reason, std::string_view message) {
-  impl_->counters.count_warning(reason);
+  impl_->instruments.counters.count_warning(reason);
   {
     const std::lock_guard lock(impl_->log_mutex);
     if (!impl_->warned.emplace(reason).second) return;

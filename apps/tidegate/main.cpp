@@ -1,5 +1,6 @@
 // The command line: reads the arguments and calls a command. Nothing else.
-#include <cstdio>
+#include <fmt/format.h>
+
 #include <string>
 
 #include <CLI/CLI.hpp>
@@ -109,7 +110,7 @@ int main(int argc, char** argv) {
   remove.callback([&] { result = command::segment_remove(name); });
 
   app.add_subcommand("version", "Print the version")->callback([] {
-    std::puts("tidegate " TIDEGATE_VERSION);
+    fmt::print("tidegate {}\n", tidegate::version());
   });
 
   try {

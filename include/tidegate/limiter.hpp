@@ -32,6 +32,7 @@
 #include "tidegate/decision.hpp"
 #include "tidegate/error.hpp"
 #include "tidegate/response.hpp"
+#include "tidegate/status.hpp"
 
 namespace tidegate {
 
@@ -82,14 +83,23 @@ class Limiter {
   /// The wall clock, microseconds since the Unix epoch: what X-RateLimit-Reset is counted from.
   [[nodiscard]] std::uint64_t wall_us() const;
 
-  /// Prometheus text of all processes that share the segment. Any thread.
+  /// How things stand, over all processes that share the segment. Any thread.
+  [[nodiscard]] Status status() const;
+  /// The status as Prometheus text, and as JSON (observe/status_json.hpp has the form). Any thread.
   [[nodiscard]] std::string metrics() const;
+  [[nodiscard]] std::string status_json() const;
+  /// Keeps up figures that take time. To be called about once a second by whoever may not stand
+  /// still for long when somebody asks for the status, as a server of one thread; takes well under
+  /// a millisecond, the first time a few. Nobody has to. Any thread.
+  void refresh();
   [[nodiscard]] Health health() const;
 
   /// Opens the log file again under its name (after rotation). Not from a signal handler.
   void reopen_log();
   /// Writes one line to the log that is not about a request. `event` is a short name.
   void log_event(std::string_view event, std::string_view message);
+  /// Counts a request of an operator without the right token (rate_limit_admin_denied_total).
+  void count_admin_denied();
   /// Counts a doubt about client addresses (rate_limit_identity_warnings_total{reason}); the first
   /// of each reason is logged too. `reason` is one of a few fixed words.
   void warn_identity(std::string_view reason, std::string_view message);
