@@ -80,21 +80,22 @@ bool is_admin(Route route) {
 }
 
 bool needs_token(Route route) {
-  return route == Route::admin_status || route == Route::admin_reset;
+  return route == Route::admin_status || route == Route::admin_reset ||
+         route == Route::admin_reload;
 }
 
 Admin::Admin(Limiter* limiter) : limiter_(limiter) {
   std::random_device random;
   const auto word = [&random] { return std::uint64_t{random()} << 32 | random(); };
   key_ = {word(), word()};
-  token_ = digest_of(limiter == nullptr ? "" : limiter->admin_token());
 }
 
 /// Of equal length whatever the token's: comparing two takes always as long, and how many of their
 /// bytes agree says nothing about the tokens.
 Hash128 Admin::digest_of(std::string_view token) const { return siphash128(key_, token); }
 
-bool Admin::is_token(const HeaderLines& headers) const {
+bool Admin::is_token(const HeaderLines& headers, std::string_view wanted) const {
+  const Hash128 own = digest_of(wanted);
   std::size_t lines = 0;
   bool right = false;
   headers.each("Authorization", [&](std::string_view value) {
@@ -102,15 +103,17 @@ bool Admin::is_token(const HeaderLines& headers) const {
     const auto token = bearer_token(value);
     if (!token) return true;
     const Hash128 digest = digest_of(*token);
-    right = ((digest.low ^ token_.low) | (digest.high ^ token_.high)) == 0;
+    right = ((digest.low ^ own.low) | (digest.high ^ own.high)) == 0;
     return true;
   });
   return lines == 1 && right;
 }
 
 bool Admin::authorise(const HeaderLines& headers, IpAddress peer, Clock::time_point now) {
-  if (limiter_ == nullptr || limiter_->admin_token().empty()) return false;
-  if (is_token(headers)) return true;
+  if (limiter_ == nullptr) return false;
+  const std::string token = limiter_->admin_token();
+  if (token.empty()) return false;
+  if (is_token(headers, token)) return true;
   limiter_->count_admin_denied();
   ++denied_since_logged_;
   if (logged_ && now - *logged_ < kLogAgain) return false;
@@ -132,7 +135,7 @@ Answer Admin::answer(Route route, std::string_view method, bool authorised, std:
             .body = R"({"error":"unauthorized","message":"The bearer token is missing or wrong"})",
             .fields = kAskForToken};
   }
-  const bool post = route == Route::admin_reset;
+  const bool post = route == Route::admin_reset || route == Route::admin_reload;
   if (!method_allowed(method, post)) return method_not_allowed(post, kNoStore);
   switch (route) {
     case Route::admin:
@@ -148,13 +151,39 @@ Answer Admin::answer(Route route, std::string_view method, bool authorised, std:
       return {.body = scratch, .fields = kNoStore};
     case Route::admin_reset:
       return reset(body, scratch);
+    case Route::admin_reload:
+      return reload_too_soon(scratch);
     default:
       return {.content_type = "text/html; charset=utf-8", .body = kPageHtml, .fields = kPageFields};
   }
 }
 
+bool Admin::may_reload(Route route, std::string_view method) {
+  if (route != Route::admin_reload || method != "POST") return false;
+  reload_wait_s_ = limiter_->count_reload_request();
+  return reload_wait_s_ == 0;
+}
+
+Answer Admin::reload_too_soon(std::string& scratch) {
+  fields_ = fmt::format("{}Retry-After: {}\r\n", kNoStore, reload_wait_s_);
+  scratch = fmt::format(R"({{"error":"too_many_reloads","message":"At most five a minute",)"
+                        R"("retry_after_seconds":{}}})",
+                        reload_wait_s_);
+  return {.status = 429, .body = scratch, .fields = fields_};
+}
+
+Answer Admin::answer_reload(const Reloaded& reloaded, std::string& scratch) {
+  if (reloaded) {
+    scratch = fmt::format(R"({{"status":"reloaded","generation":{}}})", *reloaded);
+    return {.body = scratch, .fields = kNoStore};
+  }
+  std::vector<std::string> faults;
+  for (const Fault& fault : reloaded.error()) faults.push_back(to_string(fault));
+  return faulty(422, faults, scratch);
+}
+
 Answer Admin::reset(std::string_view body, std::string& scratch) {
-  const auto wanted = read_reset(body, rule_names(limiter_->config()));
+  const auto wanted = read_reset(body, rule_names(*limiter_->config()));
   if (!wanted) return faulty(wanted.error().status, wanted.error().faults, scratch);
   scratch = R"({"status":"reset","counts":)";
   if (wanted->client.empty()) {

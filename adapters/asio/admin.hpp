@@ -4,9 +4,11 @@
 
 #include <chrono>
 #include <cstdint>
+#include <expected>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "adapters/asio/response_text.hpp"
 #include "adapters/asio/service.hpp"
@@ -42,14 +44,22 @@ class Admin {
   [[nodiscard]] Answer answer(Route route, std::string_view method, bool authorised,
                               std::string_view body, std::string& scratch);
 
+  using Reloaded = std::expected<std::uint64_t, std::vector<Fault>>;
+  /// Whether a request of an operator is one for a reload that may go ahead; else answer() refuses
+  /// it. A reload takes long, so it is not done here.
+  [[nodiscard]] bool may_reload(Route route, std::string_view method);
+  [[nodiscard]] static Answer answer_reload(const Reloaded& reloaded, std::string& scratch);
+
  private:
   [[nodiscard]] Hash128 digest_of(std::string_view token) const;
-  [[nodiscard]] bool is_token(const HeaderLines& headers) const;
+  [[nodiscard]] bool is_token(const HeaderLines& headers, std::string_view wanted) const;
   [[nodiscard]] Answer reset(std::string_view body, std::string& scratch);
+  [[nodiscard]] Answer reload_too_soon(std::string& scratch);
 
   Limiter* limiter_;
-  HashKey key_;  ///< random: nobody outside knows what the digests are
-  Hash128 token_;
+  std::string fields_;               ///< of an answer that needs its own
+  std::uint64_t reload_wait_s_ = 0;  ///< of the last one that may not go ahead
+  HashKey key_;                      ///< random: nobody outside knows what the digests are
   std::uint64_t denied_since_logged_ = 0;
   std::optional<Clock::time_point> logged_;
 };

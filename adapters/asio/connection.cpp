@@ -6,12 +6,14 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <tuple>
 #include <utility>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -19,6 +21,7 @@
 #include "adapters/asio/forward_auth.hpp"
 #include "adapters/asio/http_parser.hpp"
 #include "adapters/asio/strict.hpp"
+#include "adapters/posix/background.hpp"
 #include "tidegate/beast.hpp"
 
 namespace tidegate::server {
@@ -161,10 +164,16 @@ class Connection final : public Expiring {
       if (!co_await take_body(asks_first)) co_return false;
     }
 
+    std::optional<Admin::Reloaded> reloaded;
+    if (authorised && state_.admin.may_reload(route, request.method_string())) {
+      co_await reload(reloaded);
+    }
+
     // The decision and the text of an answer are the worker's, not the connection's: nothing may
     // be awaited before the response is written down.
     const bool body_follows = !parser_->is_done();
-    const Answer answer = decide(route, authorised, body);
+    const Answer answer = reloaded ? Admin::answer_reload(*reloaded, state_.scratch)
+                                   : decide(route, authorised, body);
     const bool refused = answer.status == 401 || answer.status == 403 || answer.status == 429 ||
                          answer.status == 503;
     // A body that was not invited need not come.
@@ -186,6 +195,23 @@ class Connection final : public Expiring {
     if (streams && !co_await write_stream(http_1_0)) co_return false;
     if (unasked) co_await linger();
     co_return goes_on;
+  }
+
+  /// On another thread, while this one goes on with other connections.
+  Task reload(std::optional<Admin::Reloaded>& out) {
+    asio::basic_waitable_timer<std::chrono::steady_clock,
+                               asio::wait_traits<std::chrono::steady_clock>, Executor>
+        done(socket_.get_executor(), std::chrono::steady_clock::time_point::max());
+    std::thread thread = posix::run_behind([&] {
+      try {
+        out = state_.limiter->reload();
+      } catch (const std::exception& error) {
+        out = std::unexpected(std::vector{Fault{"", 0, 0, "", error.what()}});
+      }
+      asio::post(done.get_executor(), [&done] { done.cancel(); });
+    });
+    co_await done.async_wait(kAwait);
+    thread.join();
   }
 
   std::optional<Refusal> parse_head() {
@@ -245,7 +271,8 @@ class Connection final : public Expiring {
   void warn_of_untrusted_proxy() {
     if (state_.warned_of_proxies) return;
     state_.warned_of_proxies = true;
-    const auto& known = state_.limiter->config().client_identification;
+    const auto config = state_.limiter->config();
+    const auto& known = config->client_identification;
     if (known.trusted_proxy_depth != 0 || !known.trusted_proxies.empty()) return;
     state_.limiter->warn_identity(
         "untrusted_proxy",

@@ -26,7 +26,8 @@ constexpr std::array kAdmin{Endpoint{"/admin/rate-limit", Route::admin},
                             Endpoint{"/admin/rate-limit/page.css", Route::admin_style},
                             Endpoint{"/admin/rate-limit/page.js", Route::admin_script},
                             Endpoint{"/admin/rate-limit/status", Route::admin_status},
-                            Endpoint{"/admin/rate-limit/reset", Route::admin_reset}};
+                            Endpoint{"/admin/rate-limit/reset", Route::admin_reset},
+                            Endpoint{"/admin/rate-limit/reload", Route::admin_reload}};
 constexpr std::array kDemo{Endpoint{"/api/v1/hello", Route::hello},
                            Endpoint{"/api/v1/orders", Route::orders},
                            Endpoint{"/api/v1/stream", Route::stream}};
@@ -61,7 +62,8 @@ Route Service::route(Port port, std::string_view target) const {
   }
   if (port == Port::service) return Route::none;
   if (const Route ops = find(kOps, path); ops != Route::none) return ops;
-  const bool operators = limiter_ != nullptr && !limiter_->admin_token().empty();
+  const bool operators =
+      path.starts_with("/admin/") && limiter_ != nullptr && !limiter_->admin_token().empty();
   return operators ? find(kAdmin, path) : Route::none;
 }
 
@@ -83,9 +85,18 @@ Answer method_not_allowed(bool post, std::string_view fields) {
 Answer Service::health(std::string& scratch) const {
   const Health health = limiter_ == nullptr ? Health{.status = "ok", .backend = "", .breaker = ""}
                                             : limiter_->health();
-  fmt::format_to(std::back_inserter(scratch),
-                 R"({{"status":"{}","backend":"{}","latency_ms":{:.3f},"breaker":"{}"}})",
-                 health.status, health.backend, health.latency_ms, health.breaker);
+  fmt::format_to(
+      std::back_inserter(scratch),
+      R"({{"status":"{}","backend":"{}","latency_ms":{:.3f},"breaker":"{}","generation":{},)"
+      R"("reload_error":)",
+      health.status, health.backend, health.latency_ms, health.breaker, health.generation);
+  if (health.reload_error.empty()) {
+    scratch += "null}";
+  } else {
+    scratch += '"';
+    append_json_text(health.reload_error, health.reload_error.size(), scratch);
+    scratch += "\"}";
+  }
   return {.status = health.status == "failing" ? 503U : 200U, .body = scratch};
 }
 

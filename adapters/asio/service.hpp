@@ -31,7 +31,8 @@ enum class Route : std::uint8_t {
   admin_style,
   admin_script,
   admin_status,
-  admin_reset
+  admin_reset,
+  admin_reload
 };
 
 /// Whether a route takes the method: POST, or else GET and HEAD.

@@ -100,6 +100,12 @@ int main(int argc, char** argv) {
     result = command::reset(config, client_options);
   });
 
+  CLI::App& reload = *app.add_subcommand("reload",
+                                         "Put a configuration in force for all programs that "
+                                         "share its segment, while traffic flows");
+  add_config(reload, config);
+  reload.callback([&] { result = command::reload(config); });
+
   CLI::App& segment = *app.add_subcommand("segment", "The shared memory that counts live in");
   segment.require_subcommand(1);
   CLI::App& list = *segment.add_subcommand("list", "List the segments of this host");
