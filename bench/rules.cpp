@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "adapters/posix/open_engine.hpp"
+#include "adapters/posix/generation.hpp"
 #include "bench/fail.hpp"
 #include "bench/measure.hpp"
 #include "tidegate/client.hpp"
@@ -39,7 +39,7 @@ std::string target(std::size_t rule, std::uint64_t item) {
   return fmt::format(fmt::runtime(kShapes[rule % kShapes.size()]), rule, item);
 }
 
-posix::OpenEngine open(std::size_t rules) {
+posix::Opened open(std::size_t rules) {
   const LimitConfig limit{Algorithm::token_bucket,
                           {{.limit = 1'000'000, .window = std::chrono::seconds(1), .burst = {}}}};
   RateLimitConfig config;
@@ -50,7 +50,7 @@ posix::OpenEngine open(std::size_t rules) {
     endpoint.name = endpoint.pattern;
     endpoint.limit = limit;
   }
-  auto opened = posix::open_engine(config, posix::OpenMode::create);
+  auto opened = posix::open_and_put_in_force({.config = config});
   if (!opened) fail(opened.error().message);
   return std::move(*opened);
 }
@@ -84,7 +84,7 @@ double ns(const Engine& engine, const std::vector<Asked>& asked, Micros now) {
 }
 
 void compare(std::size_t calls) {
-  std::vector<posix::OpenEngine> engines;
+  std::vector<posix::Opened> engines;
   std::vector<std::vector<Asked>> asked;
   for (const std::size_t rules : kRules) {
     engines.push_back(open(rules));
@@ -94,7 +94,7 @@ void compare(std::size_t calls) {
   Micros now = 1'800'000'000'000'000;
   for (int round = 0; round < kRounds; ++round) {
     for (std::size_t i = 0; i < kRules.size(); ++i) {
-      rounds[i].push_back(ns(*engines[i].engine, asked[i], now += 60'000'000));
+      rounds[i].push_back(ns(*engines[i].generation->engine, asked[i], now += 60'000'000));
     }
   }
   for (std::size_t i = 0; i < kRules.size(); ++i) {

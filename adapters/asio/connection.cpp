@@ -6,12 +6,14 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <tuple>
 #include <utility>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -19,6 +21,7 @@
 #include "adapters/asio/forward_auth.hpp"
 #include "adapters/asio/http_parser.hpp"
 #include "adapters/asio/strict.hpp"
+#include "adapters/posix/background.hpp"
 #include "tidegate/beast.hpp"
 
 namespace tidegate::server {
@@ -150,14 +153,31 @@ class Connection final : public Expiring {
       co_return false;
     }
     const auto& request = parser_->get();
-    const bool body_follows = !parser_->is_done();
-    const bool asks_first = body_follows && request.count(http::field::expect) != 0;
+    const bool asks_first = !parser_->is_done() && request.count(http::field::expect) != 0;
+    const Route route = state_.service.route(port_, request.target());
+    // What an operator sends is read before it can be answered, and only if he has the token.
+    std::string body;
+    const bool authorised =
+        needs_token(route) && state_.admin.authorise(FieldLines(request), peer_, state_.now);
+    if (authorised) {
+      parser_->get().body() = {.limit = Admin::kMaxBodyBytes, .kept = &body};
+      if (!co_await take_body(asks_first)) co_return false;
+    }
+
+    std::optional<Admin::Reloaded> reloaded;
+    if (authorised && state_.admin.may_reload(route, request.method_string())) {
+      co_await reload(reloaded);
+    }
 
     // The decision and the text of an answer are the worker's, not the connection's: nothing may
     // be awaited before the response is written down.
-    const Answer answer = decide();
-    const bool refused = answer.status == 429 || answer.status == 503 || answer.status == 403;
-    const bool unasked = asks_first && refused;  // a body that was not invited need not come
+    const bool body_follows = !parser_->is_done();
+    const Answer answer = reloaded ? Admin::answer_reload(*reloaded, state_.scratch)
+                                   : decide(route, authorised, body);
+    const bool refused = answer.status == 401 || answer.status == 403 || answer.status == 429 ||
+                         answer.status == 503;
+    // A body that was not invited need not come.
+    const bool unasked = body_follows && asks_first && refused;
     const Envelope envelope{.date = state_.date,
                             .fields = fields_,
                             .keep_alive = parser_->keep_alive() && !state_.stopping && !unasked,
@@ -169,21 +189,29 @@ class Connection final : public Expiring {
     out_.clear();
     append_response(answer, envelope, out_);
 
-    if (body_follows && !unasked) {
-      if (asks_first && buffer_.size() == 0 && !co_await write("HTTP/1.1 100 Continue\r\n\r\n")) {
-        co_return false;
-      }
-      const Body body = co_await read_body();
-      if (body == Body::too_large) co_await refuse({413, "the body is too large"});
-      if (body == Body::malformed) co_await refuse({400, "the body is no chunked body"});
-      if (body == Body::late) co_await refuse({408, "the body took too long"});
-      if (body != Body::complete) co_return false;
-    }
+    if (body_follows && !unasked && !co_await take_body(asks_first)) co_return false;
     if (!co_await write(out_)) co_return false;
     if (out_.capacity() > kKeptBytes) std::string().swap(out_);
     if (streams && !co_await write_stream(http_1_0)) co_return false;
     if (unasked) co_await linger();
     co_return goes_on;
+  }
+
+  /// On another thread, while this one goes on with other connections.
+  Task reload(std::optional<Admin::Reloaded>& out) {
+    asio::basic_waitable_timer<std::chrono::steady_clock,
+                               asio::wait_traits<std::chrono::steady_clock>, Executor>
+        done(socket_.get_executor(), std::chrono::steady_clock::time_point::max());
+    std::thread thread = posix::run_behind([&] {
+      try {
+        out = state_.limiter->reload();
+      } catch (const std::exception& error) {
+        out = std::unexpected(std::vector{Fault{"", 0, 0, "", error.what()}});
+      }
+      asio::post(done.get_executor(), [&done] { done.cancel(); });
+    });
+    co_await done.async_wait(kAwait);
+    thread.join();
   }
 
   std::optional<Refusal> parse_head() {
@@ -194,7 +222,7 @@ class Connection final : public Expiring {
     parser_.emplace(std::piecewise_construct, std::make_tuple(),
                     std::make_tuple(std::pmr::polymorphic_allocator<char>(&arena_)));
     parser_->header_limit(kMaxHeadBytes);
-    parser_->body_limit(boost::none);  // DiscardedBody has one
+    parser_->body_limit(boost::none);  // BoundedBody has one
     error_code error;
     const std::size_t used = parser_->put(asio::buffer(text), error);
     if (error) return refusal_of(error);
@@ -204,11 +232,13 @@ class Connection final : public Expiring {
   }
 
   /// Has the request decided, writes the fields of the decision, and says what to answer.
-  Answer decide() {
+  Answer decide(Route route, bool authorised, std::string_view body) {
     const auto& request = parser_->get();
     const std::string_view target = request.target();
     const std::string_view method = request.method_string();
-    const Route route = state_.service.route(port_, target);
+    if (is_admin(route)) {
+      return state_.admin.answer(route, method, authorised, body, state_.scratch);
+    }
     if (guard_ && route == Route::auth) return decide_asked(method, target);
     if (guard_ && state_.service.guarded(port_, route)) {
       const bool admitted = guard_->admit(request, peer_, state_.decision);
@@ -241,7 +271,8 @@ class Connection final : public Expiring {
   void warn_of_untrusted_proxy() {
     if (state_.warned_of_proxies) return;
     state_.warned_of_proxies = true;
-    const auto& known = state_.limiter->config().client_identification;
+    const auto config = state_.limiter->config();
+    const auto& known = config->client_identification;
     if (known.trusted_proxy_depth != 0 || !known.trusted_proxies.empty()) return;
     state_.limiter->warn_identity(
         "untrusted_proxy",
@@ -262,9 +293,22 @@ class Connection final : public Expiring {
     return {.status = status, .content_type = "", .body = state_.scratch};
   }
 
-  /// Reads the body and forgets it.
+  /// Reads the body to its end, inviting it if that is waited for. False: it was refused.
+  asio::awaitable<bool, Executor> take_body(bool asks_first) {
+    if (asks_first && buffer_.size() == 0 && !co_await write("HTTP/1.1 100 Continue\r\n\r\n")) {
+      co_return false;
+    }
+    const Body body = co_await read_body();
+    if (body == Body::too_large) co_await refuse({413, "the body is too large"});
+    if (body == Body::malformed) co_await refuse({400, "the body is no chunked body"});
+    if (body == Body::late) co_await refuse({408, "the body took too long"});
+    co_return body == Body::complete;
+  }
+
   asio::awaitable<Body, Executor> read_body() {
-    if (parser_->content_length().value_or(0) > kMaxBodyBytes) co_return Body::too_large;
+    if (parser_->content_length().value_or(0) > parser_->get().body().limit) {
+      co_return Body::too_large;
+    }
     wait_for(WaitsFor::body, state_.limits.body);
     while (!parser_->is_done()) {
       if (buffer_.size() > 0) {

@@ -12,6 +12,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 
+#include "adapters/asio/admin.hpp"
 #include "adapters/asio/service.hpp"
 #include "adapters/asio/worker.hpp"
 #include "tidegate/client.hpp"
@@ -42,9 +43,10 @@ class Expiring {
 /// What the connections of a worker share. One thread.
 struct WorkerState {
   WorkerState(bool demo, Limiter* the_limiter, const ServerLimits& the_limits)
-      : service(demo, the_limiter), limiter(the_limiter), limits(the_limits) {}
+      : service(demo, the_limiter), admin(the_limiter), limiter(the_limiter), limits(the_limits) {}
 
   Service service;
+  Admin admin;
   Limiter* limiter;
   ServerLimits limits;
   std::chrono::steady_clock::time_point now;  ///< read once a second

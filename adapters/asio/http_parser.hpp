@@ -1,12 +1,14 @@
-// Beast's parser as connections use it: for heads of requests, and bodies that nobody reads.
-// Included by connection.cpp alone: Beast compiles slowly.
+// Beast's parser as connections use it: for heads of requests, and bodies that hardly anybody
+// reads. Included by connection.cpp alone: Beast compiles slowly.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <memory_resource>
+#include <string>
 
 #include <boost/asio/buffer.hpp>
+#include <boost/beast/core/buffers_to_string.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/field.hpp>
 #include <boost/beast/http/parser.hpp>
@@ -17,16 +19,20 @@ namespace tidegate::server {
 
 inline constexpr std::uint64_t kMaxBodyBytes = std::uint64_t{1} << 20;
 
-/// A body nobody reads: the demo has no use for one. What is longer than kMaxBodyBytes is an error
-/// while it comes, not before the request has had its decision.
+/// A body that is kept for whoever wants it, and else read and forgotten: the demo has no use for
+/// one. What is longer than `limit` is an error while it comes, not before the request has had its
+/// decision.
 // NOLINTBEGIN(readability-identifier-naming,readability-convert-member-functions-to-static): Beast
 // says what a body is made of.
-struct DiscardedBody {
-  struct value_type {};
+struct BoundedBody {
+  struct value_type {
+    std::uint64_t limit = kMaxBodyBytes;
+    std::string* kept = nullptr;
+  };
   class reader {
    public:
     template <bool isRequest, class Fields>
-    reader(boost::beast::http::header<isRequest, Fields>&, value_type&) {}
+    reader(boost::beast::http::header<isRequest, Fields>&, value_type& value) : value_(value) {}
     void init(const boost::optional<std::uint64_t>&, boost::system::error_code& error) {
       error = {};
     }
@@ -35,19 +41,24 @@ struct DiscardedBody {
       const std::size_t bytes = boost::asio::buffer_size(buffers);
       total_ += bytes;
       error = {};
-      if (total_ > kMaxBodyBytes) error = boost::beast::http::error::body_limit;
+      if (total_ > value_.limit) {
+        error = boost::beast::http::error::body_limit;
+      } else if (value_.kept != nullptr) {
+        *value_.kept += boost::beast::buffers_to_string(buffers);
+      }
       return bytes;
     }
     void finish(boost::system::error_code& error) { error = {}; }
 
    private:
+    value_type& value_;
     std::uint64_t total_ = 0;
   };
 };
 // NOLINTEND(readability-identifier-naming,readability-convert-member-functions-to-static)
 
 using Parser =
-    boost::beast::http::request_parser<DiscardedBody, std::pmr::polymorphic_allocator<char>>;
+    boost::beast::http::request_parser<BoundedBody, std::pmr::polymorphic_allocator<char>>;
 
 /// The lines that say where a request ends, gathered in one pass.
 inline Framing framing_of(const Parser::value_type& request) {

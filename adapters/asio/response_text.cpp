@@ -14,6 +14,10 @@ std::string_view status_line(unsigned status) {
       return "HTTP/1.1 200 OK\r\n";
     case 201:
       return "HTTP/1.1 201 Created\r\n";
+    case 308:
+      return "HTTP/1.1 308 Permanent Redirect\r\n";
+    case 401:
+      return "HTTP/1.1 401 Unauthorized\r\n";
     case 403:
       return "HTTP/1.1 403 Forbidden\r\n";
     case 404:
@@ -26,6 +30,8 @@ std::string_view status_line(unsigned status) {
       return "HTTP/1.1 413 Content Too Large\r\n";
     case 417:
       return "HTTP/1.1 417 Expectation Failed\r\n";
+    case 422:
+      return "HTTP/1.1 422 Unprocessable Content\r\n";
     case 429:
       return "HTTP/1.1 429 Too Many Requests\r\n";
     case 431:
@@ -63,6 +69,7 @@ void append_response(const Answer& answer, const Envelope& envelope, std::string
   out += envelope.date;
   out += "\r\n";
   out += envelope.fields;
+  out += answer.fields;
   if (!answer.content_type.empty()) append_field("Content-Type", answer.content_type, out);
   if (!answer.allow.empty()) append_field("Allow", answer.allow, out);
   append_connection(answer, envelope, out);

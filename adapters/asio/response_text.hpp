@@ -11,8 +11,9 @@ struct Answer {
   unsigned status = 200;
   std::string_view content_type = "application/json";  ///< empty: the fields say it, or no body
   std::string_view body = {};
-  std::string_view allow = {};  ///< for 405
-  bool stream = false;          ///< the body is stream_chunk() instead, piece by piece
+  std::string_view allow = {};   ///< for 405
+  std::string_view fields = {};  ///< further lines that are ready, each with its CRLF
+  bool stream = false;           ///< the body is stream_chunk() instead, piece by piece
 };
 
 /// What goes around an answer.

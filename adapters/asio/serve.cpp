@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <exception>
 #include <string_view>
+#include <tuple>
 
 #include "adapters/asio/listening.hpp"
 #include "adapters/asio/supervisor.hpp"
@@ -68,6 +69,12 @@ int serve(const ServeOptions& options, Limiter* limiter) {
        .on_reopen_log =
            [&] {
              if (limiter != nullptr) limiter->reopen_log();
+           },
+       .on_reload =
+           [&] {
+             // Workers see in the segment that there is another configuration. What is wrong with
+             // this one has been logged.
+             if (limiter != nullptr) std::ignore = limiter->reload();
            },
        .report =
            [&](std::string_view event, std::string_view message) {

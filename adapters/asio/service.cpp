@@ -6,6 +6,7 @@
 #include <array>
 #include <iterator>
 
+#include "adapters/asio/admin.hpp"
 #include "core/json_text.hpp"
 
 namespace tidegate::server {
@@ -20,6 +21,13 @@ struct Endpoint {
 };
 constexpr std::array kService{Endpoint{"/auth", Route::auth}};
 constexpr std::array kOps{Endpoint{"/health", Route::health}, Endpoint{"/metrics", Route::metrics}};
+constexpr std::array kAdmin{Endpoint{"/admin/rate-limit", Route::admin},
+                            Endpoint{"/admin/rate-limit/", Route::admin_page},
+                            Endpoint{"/admin/rate-limit/page.css", Route::admin_style},
+                            Endpoint{"/admin/rate-limit/page.js", Route::admin_script},
+                            Endpoint{"/admin/rate-limit/status", Route::admin_status},
+                            Endpoint{"/admin/rate-limit/reset", Route::admin_reset},
+                            Endpoint{"/admin/rate-limit/reload", Route::admin_reload}};
 constexpr std::array kDemo{Endpoint{"/api/v1/hello", Route::hello},
                            Endpoint{"/api/v1/orders", Route::orders},
                            Endpoint{"/api/v1/stream", Route::stream}};
@@ -52,15 +60,43 @@ Route Service::route(Port port, std::string_view target) const {
   if (port != Port::ops) {
     if (const Route own = find(kService, path); own != Route::none) return own;
   }
-  return port == Port::service ? Route::none : find(kOps, path);
+  if (port == Port::service) return Route::none;
+  if (const Route ops = find(kOps, path); ops != Route::none) return ops;
+  const bool operators =
+      path.starts_with("/admin/") && limiter_ != nullptr && !limiter_->admin_token().empty();
+  return operators ? find(kAdmin, path) : Route::none;
+}
+
+bool Service::guarded(Port port, Route route) const {
+  return demo_ && port != Port::ops && route != Route::auth && !is_admin(route);
+}
+
+bool method_allowed(std::string_view method, bool post) {
+  return post ? method == "POST" : method == "GET" || method == "HEAD";
+}
+
+Answer method_not_allowed(bool post, std::string_view fields) {
+  return {.status = 405,
+          .body = R"({"error":"method_not_allowed","message":"Allow names the methods"})",
+          .allow = post ? "POST" : "GET, HEAD",
+          .fields = fields};
 }
 
 Answer Service::health(std::string& scratch) const {
   const Health health = limiter_ == nullptr ? Health{.status = "ok", .backend = "", .breaker = ""}
                                             : limiter_->health();
-  fmt::format_to(std::back_inserter(scratch),
-                 R"({{"status":"{}","backend":"{}","latency_ms":{:.3f},"breaker":"{}"}})",
-                 health.status, health.backend, health.latency_ms, health.breaker);
+  fmt::format_to(
+      std::back_inserter(scratch),
+      R"({{"status":"{}","backend":"{}","latency_ms":{:.3f},"breaker":"{}","generation":{},)"
+      R"("reload_error":)",
+      health.status, health.backend, health.latency_ms, health.breaker, health.generation);
+  if (health.reload_error.empty()) {
+    scratch += "null}";
+  } else {
+    scratch += '"';
+    append_json_text(health.reload_error, health.reload_error.size(), scratch);
+    scratch += "\"}";
+  }
   return {.status = health.status == "failing" ? 503U : 200U, .body = scratch};
 }
 
@@ -70,11 +106,7 @@ Answer Service::answer(Route route, std::string_view method, std::string_view ta
     return {.status = 404, .body = R"({"error":"not_found","message":"There is nothing here"})"};
   }
   const bool post = route == Route::orders;
-  if (post ? method != "POST" : method != "GET" && method != "HEAD") {
-    return {.status = 405,
-            .body = R"({"error":"method_not_allowed","message":"Allow names the methods"})",
-            .allow = post ? "POST" : "GET, HEAD"};
-  }
+  if (!method_allowed(method, post)) return method_not_allowed(post);
   scratch.clear();
   switch (route) {
     case Route::health:
@@ -93,8 +125,7 @@ Answer Service::answer(Route route, std::string_view method, std::string_view ta
       return {.content_type = "application/x-ndjson", .stream = true};
     case Route::hello:
       return {.body = R"({"message":"Hello, world"})"};
-    case Route::auth:
-    case Route::none:
+    default:
       break;
   }
   return {.content_type = ""};

@@ -44,12 +44,23 @@ TEST(Service, KeepsOperatorsApart) {
   EXPECT_FALSE(service.guarded(Port::ops, Route::metrics));
 }
 
+TEST(Service, HasNothingForOperatorsWithoutAToken) {
+  const Service service(false, nullptr);
+  for (const char* const target :
+       {"/admin/rate-limit", "/admin/rate-limit/", "/admin/rate-limit/page.js",
+        "/admin/rate-limit/status", "/admin/rate-limit/reset"}) {
+    EXPECT_EQ(service.route(Port::all, target), Route::none) << target;
+    EXPECT_EQ(service.route(Port::ops, target), Route::none) << target;
+  }
+}
+
 TEST(Service, GuardsEverythingOfTheDemo) {
   const Service service(true, nullptr);
   for (const Route route : {Route::none, Route::hello, Route::health, Route::metrics}) {
     EXPECT_TRUE(service.guarded(Port::all, route));
   }
   EXPECT_FALSE(service.guarded(Port::all, Route::auth)) << "it asks for another request";
+  EXPECT_FALSE(service.guarded(Port::all, Route::admin_status)) << "operators are never locked out";
 }
 
 TEST(Service, SaysWhichMethodsThereAre) {

@@ -50,6 +50,7 @@ class Supervisor {
     for (;;) {
       const int signal = ::sigtimedwait(&signals_, nullptr, &kTurn);
       if (signal == SIGTERM || signal == SIGINT || told_to_stop()) return stop(0);
+      if (signal == SIGHUP) supervision_.on_reload();
       if (signal == SIGUSR1) {
         supervision_.on_reopen_log();
         tell_workers(SIGUSR1);
@@ -61,7 +62,7 @@ class Supervisor {
  private:
   void block_signals() {
     ::sigemptyset(&signals_);
-    for (const int signal : {SIGTERM, SIGINT, SIGUSR1, SIGCHLD}) {
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGCHLD}) {
       // A shell may have started us with some of these ignored, and then none would arrive.
       ::signal(signal, SIG_DFL);
       ::sigaddset(&signals_, signal);

@@ -13,6 +13,7 @@ struct Supervision {
   std::function<int()> work;
   std::function<void()> on_started;     ///< once, in the parent, when the first workers are running
   std::function<void()> on_reopen_log;  ///< in the parent, on SIGUSR1
+  std::function<void()> on_reload;      ///< in the parent, on SIGHUP, which workers do not get
   /// In the parent: what happened to a worker.
   std::function<void(std::string_view event, std::string_view message)> report;
 };

@@ -69,6 +69,7 @@ class Worker {
     state_.limits.connections = connection_limit(limits.connections);
     open(main_, ports.main);
     if (ports.ops) open(ops_, *ports.ops);
+    if (limiter != nullptr) limiter->refresh();  // the first takes longest
     tell_time();
   }
 
@@ -111,6 +112,7 @@ class Worker {
       const auto [error] = co_await ticker_.async_wait(kAwait);
       if (error) co_return;
       tell_time();
+      if (state_.limiter != nullptr) state_.limiter->refresh();
       for (Expiring* connection : state_.connections) connection->expire(state_.now);
     }
   }

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <sys/random.h>
 
-#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
@@ -14,26 +13,23 @@
 #include <optional>
 #include <set>
 #include <string>
-#include <tuple>
 #include <utility>
 
+#include "adapters/posix/background.hpp"
+#include "adapters/posix/generation.hpp"
+#include "adapters/posix/generations.hpp"
+#include "adapters/posix/instruments.hpp"
 #include "adapters/posix/log_file.hpp"
-#include "adapters/posix/open_engine.hpp"
-#include "observe/counters.hpp"
 #include "observe/log_gate.hpp"
 #include "observe/log_line.hpp"
 #include "observe/prometheus.hpp"
-#include "observe/top_clients.hpp"
+#include "observe/status_json.hpp"
 
 namespace tidegate {
 namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 
-/// Of the segment's part for metrics: counts first, names of clients behind.
-constexpr std::size_t kCountersBytes = std::size_t{1} << 20;
-/// Counting entries looks at all of them: not for each scrape of several that come at once.
-constexpr auto kStatsLife = std::chrono::seconds(1);
 constexpr std::int64_t kDriftWorthAWarning_us = 5'000'000;
 
 /// A wall clock that costs little and lags by a few milliseconds: enough for whole seconds.
@@ -50,47 +46,48 @@ std::uint64_t random_number() {
   return number;
 }
 
-/// The value of a variable that the configuration names; "" if it names none.
-std::string secret_of(const LoadedConfig& loaded, const std::string& variable) {
-  const auto found = loaded.secrets.find(variable);
-  return found == loaded.secrets.end() ? "" : found->second;
-}
-
 }  // namespace
 
 struct Limiter::Impl {
-  Impl(const LoadedConfig& loaded, posix::OpenEngine opened, posix::LogFile its_log)
-      : config(loaded.config),
-        admin_token(secret_of(loaded, loaded.config.admin_token_env)),
-        open(std::move(opened)),
-        counters(open.segment.counters_memory().first(kCountersBytes)),
-        top(open.segment.counters_memory().subspan(kCountersBytes)),
+  Impl(posix::Opened opened, posix::LogFile its_log)
+      : segment(std::move(opened.segment)),
+        config_state(segment.config()),
+        generations(std::move(opened.generation)),
+        render_options(RenderOptions::from(generations.pin()->config())),
+        taken_up(generations.pin()->number),
+        instruments(segment.counters_memory(), generations.pin()->config().memory.capacity),
         log(std::move(its_log)),
-        gate(open.segment.hash_key()),
+        log_name(generations.pin()->config().log),
+        gate(segment.hash_key()),
         next_request_id(random_number()) {}
 
-  void observe(const Request& request, const Decision& decision);
+  void observe(const RateLimitConfig& config, const Request& request, const Decision& decision);
   void write_decision(const Request& request, const Decision& decision, LogLevel level);
   void write_event(LogLevel level, std::string_view event, std::string_view message);
-  StoreStats stats();
-  std::vector<Usage> usage();
 
-  RateLimitConfig config;
-  std::string admin_token;
-  posix::OpenEngine open;
-  Counters counters;
-  TopClients top;
+  void write_refused(const posix::Faults& faults);
+  void use(std::unique_ptr<posix::Generation> generation);
+  void take_up_what_is_in_force();
+  void see_whether_reloaded();
+
+  posix::Segment segment;
+  posix::SegmentConfig config_state;
+  posix::Generations generations;
+  std::atomic<RenderOptions> render_options;  ///< of the generation in use
+  std::atomic<std::uint64_t> taken_up;        ///< the newest generation that was tried
+  posix::Instruments instruments;
+  Micros started_us = posix::wall_us();
+  std::optional<std::string> file;  ///< that reload() reads; nothing: wherever load_config looks
 
   std::mutex log_mutex;  ///< guards what follows
   posix::LogFile log;
+  std::string log_name;
   LogGate gate;
   std::string line;
   std::uint64_t next_request_id;
   std::set<std::string, std::less<>> warned;  ///< reasons that this process has logged
 
-  std::mutex stats_mutex;  ///< guards what follows
-  StoreStats last_stats;
-  std::optional<SteadyClock::time_point> stats_taken;
+  posix::Background background;  // last: it uses all of the above
 };
 
 Limiter::Limiter() = default;
@@ -99,28 +96,41 @@ Limiter::~Limiter() = default;
 std::expected<std::unique_ptr<Limiter>, Error> Limiter::open(const LoadedConfig& config) {
   auto log = posix::LogFile::open(config.config.log);
   if (!log) return std::unexpected(log.error());
-  auto opened = posix::open_engine(config.config, posix::OpenMode::create);
+  auto opened = posix::open_and_put_in_force(config);
   if (!opened) return std::unexpected(opened.error());
+  const std::optional<std::string> replaced = opened->replaced;
   std::unique_ptr<Limiter> limiter(new Limiter);
-  limiter->impl_ = std::make_unique<Impl>(config, std::move(*opened), std::move(*log));
+  limiter->impl_ = std::make_unique<Impl>(std::move(*opened), std::move(*log));
+  Impl& impl = *limiter->impl_;
+  if (!config.file.empty()) impl.file = config.file;
 
-  const std::int64_t drift_us = limiter->impl_->open.segment.drift_us();
+  const std::int64_t drift_us = impl.segment.drift_us();
   if (std::abs(drift_us) > kDriftWorthAWarning_us) {
-    limiter->impl_->write_event(
+    impl.write_event(
         LogLevel::warning, "clock_drift",
         fmt::format("the segment's clock is {} s {} the wall clock; limits are not affected, times "
                     "in the log of decisions and in fields follow the wall clock",
                     std::abs(drift_us / 1'000'000), drift_us > 0 ? "ahead of" : "behind"));
   }
+  if (replaced) {
+    impl.write_event(LogLevel::warning, "configuration_replaced",
+                     fmt::format("{} replaces {}, which was in force; generation {}",
+                                 posix::source_of(config), *replaced, impl.taken_up.load()));
+  }
   return limiter;
 }
 
 void Limiter::decide(const Request& request, Decision& out) noexcept {
+  if (impl_->config_state.generation() != impl_->taken_up.load(std::memory_order_relaxed))
+      [[unlikely]] {
+    impl_->see_whether_reloaded();
+  }
+  const auto generation = impl_->generations.pin();
   try {
-    impl_->open.engine->decide(request, impl_->open.segment.now_us(), out);
+    generation->engine->decide(request, impl_->segment.now_us(), out);
   } catch (const std::exception&) {
     // No memory for a decision: an outage of the limiter, which the failure mode answers.
-    const bool open = impl_->config.failure_mode == FailureMode::fail_open;
+    const bool open = generation->config().failure_mode == FailureMode::fail_open;
     out.outcome = open ? Outcome::failed_open : Outcome::failed_closed;
     out.denial = open ? Denial::none : Denial::rate_limiter_unavailable;
     out.windows.clear();
@@ -129,17 +139,18 @@ void Limiter::decide(const Request& request, Decision& out) noexcept {
     out.retry_after_us.reset();
   }
   try {
-    impl_->observe(request, out);
+    impl_->observe(generation->config(), request, out);
   } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch)
     // No memory for a log line: the decision stands, the line is lost.
   }
 }
 
-void Limiter::Impl::observe(const Request& request, const Decision& decision) {
+void Limiter::Impl::observe(const RateLimitConfig& config, const Request& request,
+                            const Decision& decision) {
   if (!config.enabled) return;
-  counters.count(decision);
+  instruments.counters.count(decision);
   if (decision.spoken_of() == nullptr) return;
-  if (config.top_clients != 0) top.note(decision);
+  if (config.top_clients != 0) instruments.top.note(decision);
   const bool violation = !decision.admitted() || decision.outcome == Outcome::shadow;
   const LogLevel level = violation ? LogLevel::info : LogLevel::debug;
   if (config.log_level <= level) write_decision(request, decision, level);
@@ -171,100 +182,176 @@ void Limiter::Impl::write_decision(const Request& request, const Decision& decis
 }
 
 void Limiter::Impl::write_event(LogLevel level, std::string_view event, std::string_view message) {
-  if (level < config.log_level) return;
+  if (level < generations.pin()->config().log_level) return;
   const std::lock_guard lock(log_mutex);
   line.clear();
   append_log_line(level, posix::wall_us(), event, message, line);
   log.write(line);
 }
 
+void Limiter::Impl::write_refused(const posix::Faults& faults) {
+  std::string message = "the rules stay as they are";
+  for (const Fault& fault : faults) message += "\n" + to_string(fault);
+  write_event(LogLevel::error, "configuration_refused", message);
+}
+
+/// Puts a generation into use in this process.
+void Limiter::Impl::use(std::unique_ptr<posix::Generation> generation) {
+  std::expected<void, Error> opened;
+  {
+    const std::lock_guard lock(log_mutex);
+    if (const std::string& name = generation->config().log; name != log_name) {
+      if (auto other = posix::LogFile::open(name)) {
+        log = std::move(*other);
+        log_name = name;
+      } else {
+        opened = std::unexpected(other.error());
+      }
+    }
+  }
+  render_options = RenderOptions::from(generation->config());
+  taken_up = generation->number;
+  generations.replace(std::move(generation));
+  if (!opened) write_event(LogLevel::error, "log_not_changed", opened.error().message);
+}
+
+void Limiter::Impl::take_up_what_is_in_force() {
+  const std::uint64_t number = config_state.generation();
+  auto next = posix::take_up(segment);
+  if (!next) {
+    // Once: the next reload may be better.
+    taken_up = number;
+    for (const Fault& fault : next.error()) {
+      write_event(LogLevel::error, "configuration_not_taken_up", to_string(fault));
+    }
+    return;
+  }
+  const std::string source = posix::source_of((*next)->loaded);
+  const std::uint64_t taken = (*next)->number;
+  if (taken == generations.pin()->number) {
+    taken_up = taken;
+    return;
+  }
+  use(std::move(*next));
+  write_event(LogLevel::info, "configuration_taken_up",
+              fmt::format("generation {}, from {}", taken, source));
+}
+
+void Limiter::Impl::see_whether_reloaded() {
+  if (config_state.generation() == taken_up) return;
+  background.run([this] { take_up_what_is_in_force(); });
+}
+
 void Limiter::after_fork() {
-  impl_->open.store->after_fork();
+  impl_->background.after_fork();
+  impl_->generations.forget_pins();
+  impl_->generations.pin()->store->after_fork();
   impl_->next_request_id = random_number();
+  if (impl_->config_state.generation() != impl_->taken_up) impl_->take_up_what_is_in_force();
+}
+
+std::expected<std::uint64_t, std::vector<Fault>> Limiter::reload() {
+  const auto loaded = load_config(impl_->file);
+  if (loaded) return reload(*loaded);
+  posix::note_refused(impl_->segment, loaded.error());
+  impl_->write_refused(loaded.error());
+  return std::unexpected(loaded.error());
+}
+
+std::expected<std::uint64_t, std::vector<Fault>> Limiter::reload(const LoadedConfig& config) {
+  auto next = posix::put_in_force(impl_->segment, config);
+  if (!next) {
+    impl_->write_refused(next.error());
+    return std::unexpected(std::move(next.error()));
+  }
+  const std::uint64_t number = (*next)->number;
+  impl_->use(std::move(*next));
+  impl_->write_event(LogLevel::info, "configuration_reloaded",
+                     fmt::format("generation {}, from {}", number, posix::source_of(config)));
+  return number;
+}
+
+std::uint64_t Limiter::count_reload_request() {
+  constexpr std::uint64_t kMostAMinute = 5;
+  return impl_->config_state.count_request(impl_->segment.now_us(), kMostAMinute);
 }
 
 std::vector<WindowState> Limiter::peek(std::string_view client, std::string_view rule,
                                        std::string_view tier) const {
-  return impl_->open.engine->peek(client, rule, tier, impl_->open.segment.now_us());
+  return impl_->generations.pin()->engine->peek(client, rule, tier, impl_->segment.now_us());
 }
 
 std::size_t Limiter::reset(std::string_view client, std::string_view rule) {
-  return impl_->open.engine->reset(client, rule, impl_->open.segment.now_us());
+  return impl_->generations.pin()->engine->reset(client, rule, impl_->segment.now_us());
 }
 
 bool Limiter::reset_rule(std::string_view rule) {
-  return impl_->open.engine->reset_rule(rule, impl_->open.segment.now_us());
+  return impl_->generations.pin()->engine->reset_rule(rule, impl_->segment.now_us());
 }
 
-const RateLimitConfig& Limiter::config() const { return impl_->config; }
-std::string_view Limiter::admin_token() const { return impl_->admin_token; }
-RenderOptions Limiter::render_options() const { return RenderOptions::from(impl_->config); }
+std::shared_ptr<const RateLimitConfig> Limiter::config() const {
+  const std::shared_ptr<const Policy> policy = impl_->generations.pin()->engine->shared_policy();
+  return {policy, &policy->config()};
+}
+std::string Limiter::admin_token() const {
+  const auto generation = impl_->generations.pin();
+  const auto found = generation->loaded.secrets.find(generation->config().admin_token_env);
+  return found == generation->loaded.secrets.end() ? "" : found->second;
+}
+RenderOptions Limiter::render_options() const { return impl_->render_options; }
 // Of the limiter, because a clock belongs to it. NOLINTNEXTLINE(*-member-functions-to-static)
 std::uint64_t Limiter::wall_us() const { return coarse_wall_us(); }
 
-StoreStats Limiter::Impl::stats() {
-  const std::lock_guard lock(stats_mutex);
-  const auto now = SteadyClock::now();
-  if (!stats_taken || now - *stats_taken >= kStatsLife) {
-    last_stats = open.store->stats(ticks_from_micros(open.segment.now_us()));
-    stats_taken = now;
-  }
-  return last_stats;
+void Limiter::refresh() {
+  impl_->see_whether_reloaded();
+  impl_->instruments.refresh(*impl_->generations.pin()->store, impl_->segment.now_us());
 }
 
-/// Of the names that were noted, what the store says they have used: the most used first, as many
-/// as are wanted.
-std::vector<Usage> Limiter::Impl::usage() {
-  std::vector<Usage> found;
-  const Micros now_us = open.segment.now_us();
-  for (TopClients::Named& named : top.named()) {
-    const auto windows = open.engine->peek(named.client, named.endpoint, named.tier, now_us);
-    const auto tightest = std::ranges::min_element(windows, {}, &WindowState::remaining);
-    if (tightest == windows.end() || tightest->reset_us == 0) {
-      top.forget(named);
-      continue;
-    }
-    if (found.size() >= config.top_clients) continue;
-    found.push_back({.endpoint = std::move(named.endpoint),
-                     .tier = std::move(named.tier),
-                     .client = std::move(named.client),
-                     .used = tightest->limit - std::min(tightest->limit, tightest->remaining)});
-  }
-  std::ranges::sort(found, [](const Usage& a, const Usage& b) {
-    return std::tie(b.used, a.endpoint, a.tier, a.client) <
-           std::tie(a.used, b.endpoint, b.tier, b.client);
-  });
-  // A client that two programs noted is there twice.
-  const auto twice = std::ranges::unique(found, {}, [](const Usage& usage) {
-    return std::tie(usage.endpoint, usage.tier, usage.client);
-  });
-  found.erase(twice.begin(), twice.end());
-  return found;
+Status Limiter::status() const {
+  Status status;
+  status.version = version();
+  status.time_us = posix::wall_us();
+  status.started_us = impl_->started_us;
+  const Health health = this->health();
+  status.health = health.status;
+  status.backend = health.backend;
+  status.breaker = health.breaker;
+  const posix::ReloadState reloads = impl_->config_state.state();
+  status.reloads = {.generation = reloads.generation,
+                    .succeeded = reloads.done,
+                    .failed = reloads.refused,
+                    .last_error = reloads.error,
+                    .last_error_us = reloads.refused_us};
+  const auto generation = impl_->generations.pin();
+  status.failure_mode = to_string(generation->config().failure_mode);
+  status.warnings = generation->loaded.warnings;
+  impl_->instruments.read(*generation->engine, *generation->store, impl_->segment.now_us(),
+                          generation->config().top_clients, status);
+  return status;
 }
 
-std::string Limiter::metrics() const {
-  const StoreStats stats = impl_->stats();
-  return prometheus_text({.rows = impl_->counters.rows(),
-                          .warnings = impl_->counters.warnings(),
-                          .usage = impl_->usage(),
-                          .entries = stats.entries,
-                          .capacity = stats.capacity,
-                          .evictions = stats.evictions,
-                          .overflow = stats.overflow,
-                          .conflicts = stats.conflicts,
-                          .repairs = stats.repairs});
+std::string Limiter::metrics() const { return prometheus_text(status()); }
+
+std::string Limiter::status_json() const {
+  std::string json;
+  append_status_json(status(), json);
+  return json;
 }
 
 Health Limiter::health() const {
+  const auto generation = impl_->generations.pin();
   const auto start = SteadyClock::now();
   const auto looked =
-      impl_->open.engine->peek("ip:local", impl_->open.engine->policy().default_rule().name,
-                               "anonymous", impl_->open.segment.now_us());
+      generation->engine->peek("ip:local", generation->engine->policy().default_rule().name,
+                               "anonymous", impl_->segment.now_us());
   const std::chrono::duration<double, std::milli> taken = SteadyClock::now() - start;
+  const posix::ReloadState reloads = impl_->config_state.state();
   return {.status = "ok",
-          .backend = to_string(impl_->config.backend),
+          .backend = to_string(generation->config().backend),
           .latency_ms = taken.count(),
-          .breaker = "closed"};
+          .breaker = "closed",
+          .generation = reloads.generation,
+          .reload_error = reloads.error};
 }
 
 void Limiter::reopen_log() {
@@ -280,8 +367,10 @@ void Limiter::log_event(std::string_view event, std::string_view message) {
   impl_->write_event(LogLevel::warning, event, message);
 }
 
+void Limiter::count_admin_denied() { impl_->instruments.counters.count_admin_denied(); }
+
 void Limiter::warn_identity(std::string_view reason, std::string_view message) {
-  impl_->counters.count_warning(reason);
+  impl_->instruments.counters.count_warning(reason);
   {
     const std::lock_guard lock(impl_->log_mutex);
     if (!impl_->warned.emplace(reason).second) return;

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "adapters/posix/file_descriptor.hpp"
+#include "adapters/posix/load_text.hpp"
 #include "tidegate/config.hpp"
 
 namespace tidegate {
@@ -68,6 +69,11 @@ Environment whole_environment() {
 }
 
 }  // namespace
+
+std::expected<LoadedConfig, std::vector<Fault>> posix::load_text(std::string_view text,
+                                                                 std::string_view file) {
+  return parse_config(text, file, whole_environment());
+}
 
 std::expected<LoadedConfig, std::vector<Fault>> load_config(
     const std::optional<std::string>& path) {

@@ -23,7 +23,9 @@ std::int64_t read_clock_us(clockid_t clock) {
 }
 
 std::unexpected<Error> cannot_take_turn(const std::string& name, const std::string& why) {
-  return std::unexpected(Error{fmt::format("the segment {} cannot be entered: {}", name, why)});
+  return std::unexpected(
+      Error{fmt::format("{} cannot be entered: {}",
+                        name.empty() ? "the private segment" : "the segment " + name, why)});
 }
 
 /// Whether the path still names this very file.
@@ -95,7 +97,7 @@ std::span<std::byte> Segment::store_memory() const {
 }
 std::span<std::byte> Segment::counters_memory() const {
   return impl_->file.mapping.bytes().subspan(SegmentLayout::kCountersAt,
-                                             SegmentLayout::kTextAt - SegmentLayout::kCountersAt);
+                                             SegmentLayout::kConfigAt - SegmentLayout::kCountersAt);
 }
 const HashKey& Segment::hash_key() const { return impl_->file.header.hash_key; }
 bool Segment::created() const { return impl_->file.created; }
@@ -105,34 +107,53 @@ Micros Segment::now_us() const {
 }
 std::int64_t Segment::drift_us() const { return drift_of(impl_->file.header); }
 
-// Two kinds of lock, which do not know each other, lie on the file. The turn is a record lock of
-// the open file (F_OFD_SETLK); being a user is a shared flock. Only within its turn does a process
-// touch its flock: turning it from shared to exclusive and back is not one step, and between the
-// two nobody else may look.
-std::expected<Segment::Turn, Error> Segment::take_turn() const {
-  if (impl_->name.empty()) return Turn(-1, impl_->file.created);
+SegmentConfig Segment::config() const {
+  const auto bytes = impl_->file.mapping.bytes();
+  auto& shared = *reinterpret_cast<SharedConfig*>(bytes.data() + SegmentLayout::kConfigAt);
+  return {shared,
+          bytes.subspan(SegmentLayout::kTextAt, SegmentLayout::kStoreAt - SegmentLayout::kTextAt)};
+}
 
+// Two kinds of lock, which do not know each other, lie on the file. The turn is a record lock of an
+// open file (F_OFD_SETLK), which is opened anew for each turn: children of fork share the others.
+// Being a user is a shared flock. Only within a turn does a process touch its flock: turning it
+// from shared to exclusive and back is not one step, and between the two nobody else may look.
+std::expected<Segment::Turn, Error> Segment::take_turn() const {
   using namespace std::chrono_literals;
   constexpr auto kPause = 5ms;
   constexpr auto kPatience = 10s;
-  const int file = impl_->file.file.get();
+  const std::string path = fmt::format("/proc/self/fd/{}", impl_->file.file.get());
+  FileDescriptor file(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+  if (!file.valid()) {
+    return cannot_take_turn(impl_->name, path + ": " + std::generic_category().message(errno));
+  }
   struct flock door{};
   door.l_type = F_WRLCK;
   door.l_whence = SEEK_SET;
   door.l_len = 1;
-  for (auto waited = 0ms; ::fcntl(file, F_OFD_SETLK, &door) != 0; waited += kPause) {
+  for (auto waited = 0ms; ::fcntl(file.get(), F_OFD_SETLK, &door) != 0; waited += kPause) {
     if (errno != EAGAIN && errno != EACCES && errno != EINTR) {
       return cannot_take_turn(impl_->name, std::generic_category().message(errno));
     }
     if (waited >= kPatience) {
-      return cannot_take_turn(
-          impl_->name,
-          "another process has been starting on it for more than ten seconds; if it is stopped "
-          "or hangs, end it");
+      return cannot_take_turn(impl_->name,
+                              "another process has been starting or reloading on it for more than "
+                              "ten seconds; if it is stopped or hangs, end it");
     }
     std::this_thread::sleep_for(kPause);
   }
-  Turn turn(file, ::flock(file, LOCK_EX | LOCK_NB) == 0);
+  return Turn(std::move(file), false);
+}
+
+std::expected<Segment::Turn, Error> Segment::enter() const {
+  auto turn = take_turn();
+  if (!turn) return turn;
+  if (impl_->name.empty()) {
+    turn->alone_ = impl_->file.created;
+    return turn;
+  }
+  const int file = impl_->file.file.get();
+  turn->alone_ = ::flock(file, LOCK_EX | LOCK_NB) == 0;
   if (::flock(file, LOCK_SH | LOCK_NB) != 0) {
     return cannot_take_turn(impl_->name, std::generic_category().message(errno));
   }
@@ -141,15 +162,6 @@ std::expected<Segment::Turn, Error> Segment::take_turn() const {
                             "it was removed or replaced while this program opened it; try again");
   }
   return turn;
-}
-
-Segment::Turn::~Turn() {
-  if (file_ < 0) return;
-  struct flock door{};
-  door.l_type = F_UNLCK;
-  door.l_whence = SEEK_SET;
-  door.l_len = 1;
-  ::fcntl(file_, F_OFD_SETLK, &door);
 }
 
 }  // namespace tidegate::posix

@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "adapters/posix/file_descriptor.hpp"
+#include "adapters/posix/segment_config.hpp"
 #include "core/hash.hpp"
 #include "core/time.hpp"
 #include "tidegate/config.hpp"
@@ -22,7 +24,7 @@ namespace tidegate::posix {
 /// fork. Const members are thread-safe.
 ///
 ///   auto segment = Segment::open(config);
-///   { auto turn = segment->take_turn();          // before anything is counted
+///   { auto turn = segment->enter();              // before anything is counted
 ///     store->bind(counters, now, turn->alone()); }
 class Segment {
  public:
@@ -43,29 +45,31 @@ class Segment {
   [[nodiscard]] const HashKey& hash_key() const;               ///< random, made at creation
   [[nodiscard]] bool created() const;                          ///< by this call
 
-  /// The time between opening a segment and counting in it, which one process at a time has: so
-  /// that whoever finds itself alone stays alone until it has laid out the memory. Ends with the
-  /// object's life, or with the process's.
+  /// A time that one process and thread has for itself, while it changes what all share: the
+  /// configuration in force, and who has which part of the store. Ends with the object's life, or
+  /// with the process's.
   class Turn {
    public:
-    /// True if no other process counted in the segment when the turn began. The kernel was asked:
-    /// the dead do not count, and PID namespaces make no difference. A parent and its children are
-    /// one.
+    /// True if no other process was a user of the segment when the turn began. The kernel was
+    /// asked: the dead do not count, and PID namespaces make no difference. A parent and its
+    /// children are one. Only enter() asks.
     [[nodiscard]] bool alone() const { return alone_; }
-    Turn(Turn&& other) noexcept : file_(std::exchange(other.file_, -1)), alone_(other.alone_) {}
-    Turn& operator=(Turn&&) = delete;
-    ~Turn();
 
    private:
     friend class Segment;
-    Turn(int file, bool alone) : file_(file), alone_(alone) {}
-    int file_;
+    Turn(FileDescriptor file, bool alone) : file_(std::move(file)), alone_(alone) {}
+    FileDescriptor file_;  ///< opened for this turn: the lock goes when it is closed
     bool alone_;
   };
-  /// Waits for its turn, at most ten seconds; from then on this process counts as a user of the
-  /// segment until the segment is closed here and in all children. Fails if another process keeps
-  /// its turn, or if the segment was removed meanwhile. The turn must end before the segment does.
+  /// Waits for a turn, at most ten seconds. Fails if another process keeps its own. Children of
+  /// fork and threads exclude each other too.
   [[nodiscard]] std::expected<Turn, Error> take_turn() const;
+  /// The same, and from then on this process counts as a user of the segment until the segment is
+  /// closed here and in all children. Fails too if the segment was removed meanwhile.
+  [[nodiscard]] std::expected<Turn, Error> enter() const;
+
+  /// The configuration in force.
+  [[nodiscard]] SegmentConfig config() const;
 
   /// Microseconds since the Unix epoch by the segment's clock: CLOCK_BOOTTIME plus the offset
   /// written at creation. No step of the wall clock moves it; all processes agree.

@@ -121,7 +121,7 @@ TEST_F(SegmentCheckTest, RefusesALinkToAWholeSegment) {
 TEST_F(SegmentCheckTest, IsNotEnteredAfterItWasRemoved) {
   const auto segment = Segment::open(config_);
   ASSERT_TRUE(remove_segment(name()));
-  const auto turn = segment->take_turn();
+  const auto turn = segment->enter();
   ASSERT_FALSE(turn);
   EXPECT_TRUE(says(turn.error().message, {"it was removed or replaced"}));
 }
@@ -131,7 +131,7 @@ TEST_F(SegmentCheckTest, IsNotEnteredAfterItWasReplaced) {
   const std::string aside = path() + ".aside";
   ASSERT_EQ(::rename(path().c_str(), aside.c_str()), 0);
   create();
-  const auto turn = segment->take_turn();
+  const auto turn = segment->enter();
   ::unlink(aside.c_str());
   ASSERT_FALSE(turn) << "it would count where nobody else does";
   EXPECT_TRUE(says(turn.error().message, {"it was removed or replaced"}));
@@ -139,7 +139,7 @@ TEST_F(SegmentCheckTest, IsNotEnteredAfterItWasReplaced) {
 
 TEST_F(SegmentCheckTest, ACutFileThatIsInUseIsRefusedToNewcomers) {
   const auto segment = Segment::open(config_);
-  ASSERT_TRUE(segment->take_turn());
+  ASSERT_TRUE(segment->enter());
   ASSERT_EQ(::truncate(path().c_str(), 4096), 0);
   EXPECT_TRUE(says(fault(), {"its size in bytes is 4096, not "}));
 }

@@ -120,7 +120,7 @@ TEST_F(SegmentTest, GetsItsModeWhateverTheUmaskSays) {
 TEST_F(SegmentTest, RefusesAnotherMagicAndLayout) {
   create();
   overwrite(&SegmentHeader::layout, SegmentHeader::kLayout + 1);
-  EXPECT_TRUE(says(fault(), {"its layout version is 3, not 2"}));
+  EXPECT_TRUE(says(fault(), {"its layout version is 4, not 3"}));
   overwrite(&SegmentHeader::magic, std::uint64_t{0xfeed});
   EXPECT_TRUE(says(fault(), {"does not begin like a segment (000000000000feed, not "}));
 }
@@ -172,13 +172,13 @@ TEST_F(SegmentTest, TellsWhoIsAloneInIt) {
   const auto segment = Segment::open(config_);
   ASSERT_TRUE(segment);
   {
-    const auto turn = segment->take_turn();
+    const auto turn = segment->enter();
     ASSERT_TRUE(turn);
     EXPECT_TRUE(turn->alone());
   }
   const auto other = Segment::open(config_);
   {
-    const auto turn = other->take_turn();
+    const auto turn = other->enter();
     ASSERT_TRUE(turn);
     EXPECT_FALSE(turn->alone());
   }
@@ -189,7 +189,7 @@ TEST_F(SegmentTest, DoesNotCountTheDead) {
   ASSERT_EQ(::pipe(ready), 0);
   const pid_t child = in_child([&] {
     const auto segment = Segment::open(config_);
-    const auto turn = segment->take_turn();  // and keeps it
+    const auto turn = segment->enter();  // and keeps it
     ::write(ready[1], "x", 1);
     ::pause();
     return 0;
@@ -199,7 +199,7 @@ TEST_F(SegmentTest, DoesNotCountTheDead) {
   ::kill(child, SIGKILL);
   EXPECT_EQ(result_of(child), -SIGKILL);
   const auto segment = Segment::open(config_);
-  const auto turn = segment->take_turn();
+  const auto turn = segment->enter();
   ASSERT_TRUE(turn) << turn.error().message;
   EXPECT_TRUE(turn->alone());
   ::close(ready[0]);
@@ -208,7 +208,7 @@ TEST_F(SegmentTest, DoesNotCountTheDead) {
 
 TEST_F(SegmentTest, IsListedWithWhatItIs) {
   const auto segment = Segment::open(config_);
-  const auto turn = segment->take_turn();
+  const auto turn = segment->enter();
   auto list = list_segments();
   auto found = std::ranges::find(list, name(), &SegmentInfo::name);
   ASSERT_NE(found, list.end());

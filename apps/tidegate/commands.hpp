@@ -48,6 +48,8 @@ struct ClientOptions {
 int peek(const ConfigPath& config, const ClientOptions& options);
 int reset(const ConfigPath& config, const ClientOptions& options);
 
+int reload(const ConfigPath& config);
+
 int segment_list();
 int segment_remove(const std::string& name);
 

@@ -1,5 +1,6 @@
 // The command line: reads the arguments and calls a command. Nothing else.
-#include <cstdio>
+#include <fmt/format.h>
+
 #include <string>
 
 #include <CLI/CLI.hpp>
@@ -116,6 +117,12 @@ int main(int argc, char** argv) {
     result = command::reset(config, client_options);
   });
 
+  CLI::App& reload = *app.add_subcommand("reload",
+                                         "Put a configuration in force for all programs that "
+                                         "share its segment, while traffic flows");
+  add_config(reload, config);
+  reload.callback([&] { result = command::reload(config); });
+
   CLI::App& segment = *app.add_subcommand("segment", "The shared memory that counts live in");
   segment.require_subcommand(1);
   CLI::App& list = *segment.add_subcommand("list", "List the segments of this host");
@@ -126,7 +133,7 @@ int main(int argc, char** argv) {
   remove.callback([&] { result = command::segment_remove(name); });
 
   app.add_subcommand("version", "Print the version")->callback([] {
-    std::puts("tidegate " TIDEGATE_VERSION);
+    fmt::print("tidegate {}\n", tidegate::version());
   });
 
   try {

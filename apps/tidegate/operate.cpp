@@ -3,7 +3,7 @@
 
 #include <cstdio>
 
-#include "adapters/posix/open_engine.hpp"
+#include "adapters/posix/generation.hpp"
 #include "apps/tidegate/commands.hpp"
 #include "engine/explain.hpp"
 #include "tidegate/limiter.hpp"
@@ -44,16 +44,17 @@ int serve(const ConfigPath& config, const ServeOptions& options) {
 int peek(const ConfigPath& config, const ClientOptions& options) {
   const auto loaded = load_or_complain(config);
   if (!loaded) return kNo;
-  const auto open = posix::open_engine(loaded->config, posix::OpenMode::existing);
+  const auto open = posix::open_in_force(loaded->config);
   if (!open) return complain(open.error());
-  if (!rule_exists(open->engine->policy(), options.rule)) return kUsage;
+  const Engine& engine = *open->generation->engine;
+  if (!rule_exists(engine.policy(), options.rule)) return kUsage;
   const auto states =
-      open->engine->peek(options.client, options.rule, options.tier, open->segment.now_us());
+      engine.peek(options.client, options.rule, options.tier, open->segment.now_us());
   for (const WindowState& state : states) {
     fmt::print("{} {} per {}: {} remaining, whole in {}\n", state.rule, state.limit,
                seconds(state.window_us), state.remaining, seconds(state.reset_us));
   }
-  const Micros left_us = open->engine->peek_cooldown(options.client, open->segment.now_us());
+  const Micros left_us = engine.peek_cooldown(options.client, open->segment.now_us());
   if (left_us != 0) fmt::print("locked out by penalties for {}\n", seconds(left_us));
   return kFine;
 }
@@ -61,17 +62,31 @@ int peek(const ConfigPath& config, const ClientOptions& options) {
 int reset(const ConfigPath& config, const ClientOptions& options) {
   const auto loaded = load_or_complain(config);
   if (!loaded) return kNo;
-  const auto open = posix::open_engine(loaded->config, posix::OpenMode::existing);
+  const auto open = posix::open_in_force(loaded->config);
   if (!open) return complain(open.error());
-  if (!rule_exists(open->engine->policy(), options.rule)) return kUsage;
+  const Engine& engine = *open->generation->engine;
+  if (!rule_exists(engine.policy(), options.rule)) return kUsage;
   if (options.client.empty()) {
-    open->engine->reset_rule(options.rule, open->segment.now_us());
+    engine.reset_rule(options.rule, open->segment.now_us());
     fmt::print("{}: all clients forgotten\n", options.rule);
     return kFine;
   }
-  const std::size_t forgotten =
-      open->engine->reset(options.client, options.rule, open->segment.now_us());
+  const std::size_t forgotten = engine.reset(options.client, options.rule, open->segment.now_us());
   fmt::print("{}: {} count{} forgotten\n", options.client, forgotten, forgotten == 1 ? "" : "s");
+  return kFine;
+}
+
+int reload(const ConfigPath& config) {
+  const auto loaded = load_or_complain(config);
+  if (!loaded) return kNo;
+  const auto segment = posix::Segment::open_existing(loaded->config);
+  if (!segment) return complain(segment.error());
+  const auto generation = posix::put_in_force(*segment, *loaded);
+  if (!generation) {
+    for (const Fault& fault : generation.error()) fmt::print("{}\n", to_string(fault));
+    return kNo;
+  }
+  fmt::print("{} is in force: generation {}\n", posix::source_of(*loaded), (*generation)->number);
   return kFine;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <expected>
 #include <map>
@@ -43,6 +44,7 @@ class IpAddress {
 };
 
 enum class ClientType : std::uint8_t { ip, user, key };
+inline constexpr std::size_t kClientTypes = 3;
 [[nodiscard]] std::string_view to_string(ClientType type);
 
 /// The client that limits are counted for.

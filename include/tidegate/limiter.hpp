@@ -32,23 +32,28 @@
 #include "tidegate/decision.hpp"
 #include "tidegate/error.hpp"
 #include "tidegate/response.hpp"
+#include "tidegate/status.hpp"
 
 namespace tidegate {
 
 /// What `/health` reports.
 struct Health {
-  std::string_view status;   ///< "ok", "degraded" or "failing"
-  std::string_view backend;  ///< "memory" or "redis"
-  double latency_ms = 0;     ///< of one look into the store, measured now
-  std::string_view breaker;  ///< "closed", "half-open" or "open"
+  std::string_view status;        ///< "ok", "degraded" or "failing"
+  std::string_view backend;       ///< "memory" or "redis"
+  double latency_ms = 0;          ///< of one look into the store, measured now
+  std::string_view breaker;       ///< "closed", "half-open" or "open"
+  std::uint64_t generation = 0;   ///< number of the configuration in force, counted from 1
+  std::string reload_error = {};  ///< of the last reload, if it was refused; one fault a line
 };
 
 /// One limiter per process, shared by its threads. Processes whose configurations name the same
-/// segment count together. Counts outlive the limiter: they live in the segment.
+/// segment count together, by one configuration: that of the last to start or to reload. Counts
+/// outlive the limiter: they live in the segment. A thread of its own runs only while a reload by
+/// another process is taken up.
 class Limiter {
  public:
   /// Maps the shared segment, creating it if it is not there, and opens the log. An error says what
-  /// could not be opened and what would help. Does not start threads.
+  /// could not be opened and what would help.
   [[nodiscard]] static std::expected<std::unique_ptr<Limiter>, Error> open(
       const LoadedConfig& config);
   ~Limiter();
@@ -59,8 +64,23 @@ class Limiter {
   /// Never fails, never blocks on another process, never throws. Any thread; one `out` per thread.
   void decide(const Request& request, Decision& out) noexcept;
 
-  /// To be called once in every child that goes on with a limiter opened before fork().
+  /// To be called once in every child that goes on with a limiter opened before fork(), before
+  /// anything was decided with it. Takes up the configuration that is in force by now.
   void after_fork();
+
+  /// Reads the configuration again from where it was loaded (load_config) and puts it in force for
+  /// all processes that share the segment, while traffic flows; or changes nothing and says every
+  /// fault. Returns its generation. This process has it on return, others at their next decision
+  /// but a few milliseconds, in which they compile it on a thread of its own. Counts survive by the
+  /// names of rules. Not [memory], `namespace` and `backend`: changing them is a fault. May take
+  /// tens of milliseconds for thousands of rules: not on a thread that must not stand still. Any
+  /// thread.
+  [[nodiscard]] std::expected<std::uint64_t, std::vector<Fault>> reload();
+  /// The same with a configuration of the caller's.
+  [[nodiscard]] std::expected<std::uint64_t, std::vector<Fault>> reload(const LoadedConfig& config);
+  /// Counts a request for a reload from outside against five a minute, over all processes. 0: go
+  /// ahead; else the seconds to wait.
+  [[nodiscard]] std::uint64_t count_reload_request();
 
   /// What a client has left, one entry for each window that could be charged for `tier` under the
   /// rules named `rule` (all where empty). Takes nothing and writes nothing. Any thread.
@@ -75,21 +95,32 @@ class Limiter {
   /// of this name. Any thread.
   bool reset_rule(std::string_view rule);
 
-  [[nodiscard]] const RateLimitConfig& config() const;
+  /// What is in force here. It stays as it is where a reload replaces it.
+  [[nodiscard]] std::shared_ptr<const RateLimitConfig> config() const;
   /// The bearer token of the admin endpoints; "" where there are none.
-  [[nodiscard]] std::string_view admin_token() const;
+  [[nodiscard]] std::string admin_token() const;
   [[nodiscard]] RenderOptions render_options() const;
   /// The wall clock, microseconds since the Unix epoch: what X-RateLimit-Reset is counted from.
   [[nodiscard]] std::uint64_t wall_us() const;
 
-  /// Prometheus text of all processes that share the segment. Any thread.
+  /// How things stand, over all processes that share the segment. Any thread.
+  [[nodiscard]] Status status() const;
+  /// The status as Prometheus text, and as JSON (observe/status_json.hpp has the form). Any thread.
   [[nodiscard]] std::string metrics() const;
+  [[nodiscard]] std::string status_json() const;
+  /// Keeps up figures that take time, and sees whether others have reloaded. To be called about
+  /// once a second by whoever may not stand still for long when somebody asks for the status, or
+  /// may have nothing to decide for a while, as a server; takes well under a millisecond, the first
+  /// time a few. Nobody has to. Any thread.
+  void refresh();
   [[nodiscard]] Health health() const;
 
   /// Opens the log file again under its name (after rotation). Not from a signal handler.
   void reopen_log();
   /// Writes one line to the log that is not about a request. `event` is a short name.
   void log_event(std::string_view event, std::string_view message);
+  /// Counts a request of an operator without the right token (rate_limit_admin_denied_total).
+  void count_admin_denied();
   /// Counts a doubt about client addresses (rate_limit_identity_warnings_total{reason}); the first
   /// of each reason is logged too. `reason` is one of a few fixed words.
   void warn_identity(std::string_view reason, std::string_view message);

@@ -17,7 +17,9 @@ constexpr std::uint32_t kClaimed = 1;
 constexpr std::uint32_t kPublished = 2;
 
 static_assert(sizeof(Counters::SharedRow) == 256);
-static_assert(sizeof(Counters::SharedWarning) * Counters::kMaxReasons <= kHeaderBytes);
+/// Behind the warnings, which the header's first half has room for.
+constexpr std::size_t kAdminDeniedAt = 2048;
+static_assert(sizeof(Counters::SharedWarning) * Counters::kMaxReasons <= kAdminDeniedAt);
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 
 /// Enough to tell the few labels of a configuration apart; it need not agree between processes.
@@ -56,6 +58,7 @@ std::string_view Counters::SharedLabel::read() const {
 
 Counters::Counters(std::span<std::byte> memory)
     : warnings_(reinterpret_cast<SharedWarning*>(memory.data()), kMaxReasons),
+      admin_denied_(reinterpret_cast<std::atomic<std::uint64_t>*>(memory.data() + kAdminDeniedAt)),
       rows_(reinterpret_cast<SharedRow*>(memory.data() + kHeaderBytes),
             (memory.size() - kHeaderBytes) / sizeof(SharedRow)) {}
 
@@ -109,20 +112,24 @@ void Counters::count_warning(std::string_view reason) {
   }
 }
 
-std::vector<Counters::Row> Counters::rows() const {
-  std::map<std::pair<std::string, std::string>, Row> sums;
+void Counters::count_admin_denied() { add(*admin_denied_); }
+
+std::uint64_t Counters::admin_denied() const { return admin_denied_->load(); }
+
+std::vector<Status::Totals> Counters::rows() const {
+  std::map<std::pair<std::string, std::string>, Status::Totals> sums;
   for (const SharedRow& shared : rows_) {
     const bool other = &shared == &rows_.front();
     if (!other && shared.state.load(std::memory_order_acquire) != kPublished) continue;
     std::pair<std::string, std::string> labels{other ? kOther : shared.endpoint.read(),
                                                other ? kOther : shared.tier.read()};
-    Row& sum = sums[labels];
+    Status::Totals& sum = sums[labels];
     for (std::size_t i = 0; i < kOutcomes; ++i) sum.requests[i] += shared.requests[i].load();
     for (std::size_t i = 0; i < kClientTypes; ++i) sum.exceeded[i] += shared.exceeded[i].load();
     sum.endpoint = std::move(labels.first);
     sum.tier = std::move(labels.second);
   }
-  std::vector<Row> rows;
+  std::vector<Status::Totals> rows;
   for (auto& [labels, row] : sums) {
     const bool counted = std::ranges::any_of(row.requests, [](auto count) { return count != 0; });
     if (counted) rows.push_back(std::move(row));
@@ -130,13 +137,13 @@ std::vector<Counters::Row> Counters::rows() const {
   return rows;
 }
 
-std::vector<Counters::Warning> Counters::warnings() const {
+std::vector<Status::Count> Counters::warnings() const {
   std::map<std::string, std::uint64_t> sums;
   for (const SharedWarning& shared : warnings_) {
     if (shared.state.load(std::memory_order_acquire) != kPublished) continue;
     sums[std::string(shared.reason.read())] += shared.count.load();
   }
-  std::vector<Warning> warnings;
+  std::vector<Status::Count> warnings;
   for (auto& [reason, count] : sums) warnings.push_back({reason, count});
   return warnings;
 }

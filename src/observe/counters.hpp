@@ -19,10 +19,9 @@
 
 #include "tidegate/client.hpp"
 #include "tidegate/decision.hpp"
+#include "tidegate/status.hpp"
 
 namespace tidegate {
-
-inline constexpr std::size_t kClientTypes = 3;
 
 /// A view on the counters in shared memory. Any number of processes and threads; nothing waits for
 /// anybody. Zeroed memory is an empty table.
@@ -43,20 +42,14 @@ class Counters {
   /// Counts a doubt about client addresses.
   void count_warning(std::string_view reason);
 
-  struct Row {
-    std::string endpoint;
-    std::string tier;
-    std::array<std::uint64_t, kOutcomes> requests{};     ///< by Outcome
-    std::array<std::uint64_t, kClientTypes> exceeded{};  ///< by ClientType
-  };
   /// What was counted, one row for each pair of labels, in the order of their names.
-  [[nodiscard]] std::vector<Row> rows() const;
+  [[nodiscard]] std::vector<Status::Totals> rows() const;
 
-  struct Warning {
-    std::string reason;
-    std::uint64_t count = 0;
-  };
-  [[nodiscard]] std::vector<Warning> warnings() const;
+  [[nodiscard]] std::vector<Status::Count> warnings() const;
+
+  /// Counts an admin request without the right token.
+  void count_admin_denied();
+  [[nodiscard]] std::uint64_t admin_denied() const;
 
   // The layout of the memory, fixed for all processes.
   struct SharedLabel {
@@ -85,6 +78,7 @@ class Counters {
   /// The row of the last decision: most are of one rule and tier.
   std::atomic<SharedRow*> last_ = nullptr;
   std::span<SharedWarning> warnings_;
+  std::atomic<std::uint64_t>* admin_denied_;
   std::span<SharedRow> rows_;  ///< the first is that of "other"
 };
 

@@ -17,7 +17,7 @@ struct alignas(64) Memory {
 };
 
 std::uint64_t requests(const Counters& counters, std::string_view endpoint, Outcome status) {
-  for (const Counters::Row& row : counters.rows()) {
+  for (const Status::Totals& row : counters.rows()) {
     if (row.endpoint == endpoint) return row.requests[static_cast<std::size_t>(status)];
   }
   return 0;
@@ -81,7 +81,7 @@ TEST(Counters, LoseNothingWhenThreadsCountAtOnce) {
   }
   const Counters counters(memory.bytes);
   std::uint64_t sum = 0;
-  for (const Counters::Row& row : counters.rows()) sum += row.requests[0];
+  for (const Status::Totals& row : counters.rows()) sum += row.requests[0];
   EXPECT_EQ(sum, std::uint64_t{kThreads * kEach});
   EXPECT_EQ(counters.rows().size(), 7U) << "each pair of labels is shown once";
 }
@@ -94,7 +94,7 @@ TEST(Counters, CallWhatFindsNoRoomOther) {
     counters.count(a_decision("ip:1.2.3.4", Outcome::allowed, "rule" + std::to_string(i)));
   }
   std::uint64_t sum = 0;
-  for (const Counters::Row& row : counters.rows()) sum += row.requests[0];
+  for (const Status::Totals& row : counters.rows()) sum += row.requests[0];
   EXPECT_EQ(sum, std::uint64_t{kMore});
   EXPECT_GT(requests(counters, "other", Outcome::allowed), 0U);
 }
@@ -155,8 +155,8 @@ TEST(Counters, CountWarningsByReason) {
   counters.count_warning("another");
   const auto warnings = counters.warnings();
   ASSERT_EQ(warnings.size(), 2U);
-  EXPECT_EQ(warnings[0].reason, "another");
-  EXPECT_EQ(warnings[1].reason, "untrusted_proxy");
+  EXPECT_EQ(warnings[0].name, "another");
+  EXPECT_EQ(warnings[1].name, "untrusted_proxy");
   EXPECT_EQ(warnings[1].count, 2U);
 }
 

@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <cstdint>
 #include <initializer_list>
 #include <iterator>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace tidegate {
 namespace {
@@ -41,6 +43,12 @@ class Writer {
     sample({}, value);
   }
 
+  void counts(std::string_view name, std::string_view help, std::string_view label,
+              const std::vector<Status::Count>& values) {
+    family(name, "counter", help);
+    for (const Status::Count& value : values) sample({{label, value.name}}, value.count);
+  }
+
   std::string take() { return std::move(out_); }
 
  private:
@@ -57,12 +65,16 @@ class Writer {
   std::string_view name_;
 };
 
+std::uint64_t breaker_number(std::string_view breaker) {
+  return breaker == "open" ? 2 : breaker == "half-open" ? 1 : 0;
+}
+
 }  // namespace
 
-std::string prometheus_text(const Metrics& metrics) {
+std::string prometheus_text(const Status& status) {
   Writer writer;
   writer.family("rate_limit_requests_total", "counter", "Decisions by rule, tier and status.");
-  for (const Counters::Row& row : metrics.rows) {
+  for (const Status::Totals& row : status.totals) {
     for (std::size_t i = 0; i < kOutcomes; ++i) {
       if (row.requests[i] == 0) continue;
       writer.sample({{"endpoint", row.endpoint},
@@ -73,7 +85,7 @@ std::string prometheus_text(const Metrics& metrics) {
   }
   writer.family("rate_limit_exceeded_total", "counter",
                 "Requests answered 429, by the kind of client.");
-  for (const Counters::Row& row : metrics.rows) {
+  for (const Status::Totals& row : status.totals) {
     for (std::size_t i = 0; i < kClientTypes; ++i) {
       if (row.exceeded[i] == 0) continue;
       writer.sample({{"endpoint", row.endpoint},
@@ -84,32 +96,42 @@ std::string prometheus_text(const Metrics& metrics) {
   }
   writer.family("rate_limit_current_usage", "gauge",
                 "Units the busiest clients have used of their tightest window.");
-  for (const Usage& usage : metrics.usage) {
+  for (const Status::Usage& usage : status.busiest) {
     writer.sample({{"endpoint", usage.endpoint}, {"tier", usage.tier}, {"client_id", usage.client}},
                   usage.used);
   }
-  writer.family("rate_limit_identity_warnings_total", "counter",
-                "Doubts about who the clients are, by reason.");
-  for (const Counters::Warning& warning : metrics.warnings) {
-    writer.sample({{"reason", warning.reason}}, warning.count);
-  }
+  writer.counts("rate_limit_tokens_total", "Tokens that requests carried, by verdict.", "verdict",
+                status.tokens);
+  writer.counts("rate_limit_identity_warnings_total",
+                "Doubts about who the clients are, by reason.", "reason", status.identity_warnings);
   writer.single("rate_limit_store_entries", "gauge",
-                "Entries in use: one for each client, rule and window.", metrics.entries);
+                "Entries in use: one for each client, rule and window. May be some seconds old.",
+                status.store.entries);
   writer.single("rate_limit_store_capacity", "gauge", "Entries meant to be in use at once.",
-                metrics.capacity);
+                status.store.capacity);
   writer.single("rate_limit_store_evictions_total", "counter",
-                "Expired entries taken over by other clients.", metrics.evictions);
+                "Expired entries taken over by other clients.", status.store.evictions);
   writer.single("rate_limit_store_overflow_total", "counter",
-                "Charges to an entry that clients without one share.", metrics.overflow);
+                "Charges to an entry that clients without one share.", status.store.overflow);
   writer.single("rate_limit_store_conflicts_total", "counter",
-                "Races of one client that may have left a cost charged.", metrics.conflicts);
+                "Races of one client that may have left a cost charged.", status.store.conflicts);
   writer.single("rate_limit_store_repairs_total", "counter",
-                "Damage in the shared table that was found and put right.", metrics.repairs);
+                "Damage in the shared table that was found and put right.", status.store.repairs);
+  // Nobody asks a Redis yet: the families are there, for dashboards, and have no sample.
+  writer.family("rate_limit_redis_latency_seconds", "histogram",
+                "Time from a command to its reply, by operation.");
+  writer.family("rate_limit_redis_errors_total", "counter",
+                "Failed commands, by operation and type of error.");
   writer.single("rate_limit_breaker_state", "gauge",
                 "Circuit breaker of the backend: 0 closed, 1 half-open, 2 open.",
-                metrics.breaker_state);
+                breaker_number(status.breaker));
   writer.single("rate_limit_config_generation", "gauge", "Number of the configuration in force.",
-                metrics.config_generation);
+                status.reloads.generation);
+  writer.family("rate_limit_reloads_total", "counter", "Reloads of the configuration, by result.");
+  writer.sample({{"result", "ok"}}, status.reloads.succeeded);
+  writer.sample({{"result", "failed"}}, status.reloads.failed);
+  writer.single("rate_limit_admin_denied_total", "counter",
+                "Admin requests without the right token.", status.admin_denied);
   return writer.take();
 }
 

@@ -10,21 +10,25 @@
 namespace tidegate {
 namespace {
 
-Metrics some_metrics() {
-  Metrics metrics;
-  metrics.rows.push_back({.endpoint = "default",
-                          .tier = "anonymous",
-                          .requests = {100, 2, 0, 0, 0, 0},
-                          .exceeded = {2}});
-  metrics.warnings.push_back({"untrusted_proxy", 4});
-  metrics.usage.push_back({"default", "anonymous", "ip:203.0.113.7", 98});
-  metrics.entries = 5;
-  metrics.capacity = 1'000'000;
-  metrics.evictions = 6;
-  metrics.overflow = 7;
-  metrics.conflicts = 8;
-  metrics.repairs = 9;
-  return metrics;
+Status some_status() {
+  Status status;
+  status.totals.push_back({.endpoint = "default",
+                           .tier = "anonymous",
+                           .requests = {100, 2, 0, 0, 0, 0},
+                           .exceeded = {2}});
+  status.identity_warnings.push_back({"untrusted_proxy", 4});
+  status.busiest.push_back({"default", "anonymous", "ip:203.0.113.7", 98, 100});
+  status.tokens.push_back({"expired", 3});
+  status.store = {.entries = 5,
+                  .capacity = 1'000'000,
+                  .evictions = 6,
+                  .overflow = 7,
+                  .conflicts = 8,
+                  .repairs = 9};
+  status.breaker = "half-open";
+  status.reloads = {.generation = 4, .succeeded = 3, .failed = 2};
+  status.admin_denied = 10;
+  return status;
 }
 
 bool has_line(const std::string& text, const std::string& line) {
@@ -32,7 +36,7 @@ bool has_line(const std::string& text, const std::string& line) {
 }
 
 TEST(Prometheus, WritesEachSample) {
-  const std::string text = prometheus_text(some_metrics());
+  const std::string text = prometheus_text(some_status());
   for (
       const char* const line :
       {R"(rate_limit_requests_total{endpoint="default",tier="anonymous",status="allowed"} 100)",
@@ -43,17 +47,19 @@ TEST(Prometheus, WritesEachSample) {
        "rate_limit_store_entries 5", "rate_limit_store_capacity 1000000",
        "rate_limit_store_evictions_total 6", "rate_limit_store_overflow_total 7",
        "rate_limit_store_conflicts_total 8", "rate_limit_store_repairs_total 9",
-       "rate_limit_breaker_state 0", "rate_limit_config_generation 1"}) {
+       R"(rate_limit_tokens_total{verdict="expired"} 3)", "rate_limit_breaker_state 1",
+       "rate_limit_config_generation 4", R"(rate_limit_reloads_total{result="ok"} 3)",
+       R"(rate_limit_reloads_total{result="failed"} 2)", "rate_limit_admin_denied_total 10"}) {
     EXPECT_TRUE(has_line(text, line)) << line << "\nnot in\n" << text;
   }
 }
 
 TEST(Prometheus, LeavesOutWhatHasNotHappened) {
-  EXPECT_EQ(prometheus_text(some_metrics()).find("failed_open"), std::string::npos);
+  EXPECT_EQ(prometheus_text(some_status()).find("failed_open"), std::string::npos);
 }
 
 TEST(Prometheus, WritesEachFamilyOnceWithItsTypeBeforeItsSamples) {
-  std::istringstream lines(prometheus_text(some_metrics()));
+  std::istringstream lines(prometheus_text(some_status()));
   const std::regex sample(
       R"(([a-z_]+)(\{[a-z_]+="([^"\\]|\\.)*"(,[a-z_]+="([^"\\]|\\.)*")*\})? \d+)");
   std::set<std::string> typed;
@@ -69,16 +75,16 @@ TEST(Prometheus, WritesEachFamilyOnceWithItsTypeBeforeItsSamples) {
       EXPECT_EQ(parts[1], family) << line;
     }
   }
-  EXPECT_EQ(typed.size(), 12U);
+  EXPECT_EQ(typed.size(), 17U);
 }
 
 TEST(Prometheus, EscapesLabels) {
-  Metrics metrics;
-  metrics.usage.push_back({"a\"b\\c", "t", std::string("user:\n\xff\0x", 9), 1});
+  Status status;
+  status.busiest.push_back({"a\"b\\c", "t", std::string("user:\n\xff\0x", 9), 1, 2});
   EXPECT_NE(
-      prometheus_text(metrics).find(R"({endpoint="a\"b\\c",tier="t",client_id="user:???x"} 1)"),
+      prometheus_text(status).find(R"({endpoint="a\"b\\c",tier="t",client_id="user:???x"} 1)"),
       std::string::npos)
-      << prometheus_text(metrics);
+      << prometheus_text(status);
 }
 
 }  // namespace

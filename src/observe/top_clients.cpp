@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
-#include <functional>
+#include <tuple>
+#include <utility>
 
 namespace tidegate {
 namespace {
@@ -115,37 +116,55 @@ void TopClients::take_place(SharedName& name, std::uint64_t seen, std::uint64_t 
   name.key.compare_exchange_strong(mine, key, std::memory_order_release);
 }
 
-std::vector<TopClients::Named> TopClients::named() const {
-  std::vector<Named> found;
-  for (const SharedName& name : names_) {
-    const std::uint64_t key = name.key.load(std::memory_order_acquire);
-    if (key == 0 || (key & kWriting) != 0) continue;
-    std::array<char, kTextBytes> text{};
-    for (std::size_t i = 0; i < name.text.size(); ++i) {
-      const std::uint64_t word = name.text[i].load(std::memory_order_relaxed);
-      std::memcpy(text.data() + 8 * i, &word, 8);
-    }
-    const std::uint32_t lengths = name.lengths.load(std::memory_order_relaxed);
-    const std::uint64_t weight = name.weight.load(std::memory_order_acquire);
-    // Another name may have been written meanwhile.
-    if (name.key.load(std::memory_order_acquire) != key) continue;
-    const std::size_t client = lengths & 0xfff;
-    const std::size_t endpoint = lengths >> 12 & 0x3ff;
-    const std::size_t tier = lengths >> 22;
-    if (client + endpoint + tier > kTextBytes) continue;
-    const std::string_view all(text.data(), text.size());
-    // Whoever was taken for dead may only have been stopped, and have written over his successor.
-    if (key_of(all.substr(0, client), all.substr(client, endpoint),
-               all.substr(client + endpoint, tier)) != key) {
-      continue;
-    }
-    found.push_back({.client = std::string(all.substr(0, client)),
-                     .endpoint = std::string(all.substr(client, endpoint)),
-                     .tier = std::string(all.substr(client + endpoint, tier)),
-                     .weight = weight,
-                     .place = static_cast<std::size_t>(&name - names_.data())});
+std::optional<TopClients::Named> TopClients::read(std::size_t place) const {
+  const SharedName& name = names_[place];
+  const std::uint64_t key = name.key.load(std::memory_order_acquire);
+  if (key == 0 || (key & kWriting) != 0) return std::nullopt;
+  std::array<char, kTextBytes> text{};
+  for (std::size_t i = 0; i < name.text.size(); ++i) {
+    const std::uint64_t word = name.text[i].load(std::memory_order_relaxed);
+    std::memcpy(text.data() + 8 * i, &word, 8);
   }
-  std::ranges::stable_sort(found, std::ranges::greater(), &Named::weight);
+  const std::uint32_t lengths = name.lengths.load(std::memory_order_relaxed);
+  const std::uint64_t weight = name.weight.load(std::memory_order_acquire);
+  // Another name may have been written meanwhile.
+  if (name.key.load(std::memory_order_acquire) != key) return std::nullopt;
+  const std::size_t client = lengths & 0xfff;
+  const std::size_t endpoint = lengths >> 12 & 0x3ff;
+  const std::size_t tier = lengths >> 22;
+  if (client + endpoint + tier > kTextBytes) return std::nullopt;
+  const std::string_view all(text.data(), text.size());
+  // Whoever was taken for dead may only have been stopped, and have written over his successor.
+  if (key_of(all.substr(0, client), all.substr(client, endpoint),
+             all.substr(client + endpoint, tier)) != key) {
+    return std::nullopt;
+  }
+  return Named{.client = std::string(all.substr(0, client)),
+               .endpoint = std::string(all.substr(client, endpoint)),
+               .tier = std::string(all.substr(client + endpoint, tier)),
+               .weight = weight,
+               .place = place};
+}
+
+std::vector<TopClients::Named> TopClients::named(std::size_t at_most) const {
+  // Texts are long: only those that are wanted are read.
+  struct Weighed {
+    std::uint64_t weight;
+    std::size_t place;
+  };
+  std::vector<Weighed> weighed;
+  for (std::size_t place = 0; place < names_.size(); ++place) {
+    if (names_[place].key.load(std::memory_order_relaxed) == 0) continue;
+    weighed.push_back({names_[place].weight.load(std::memory_order_relaxed), place});
+  }
+  std::ranges::sort(weighed, [](const Weighed& a, const Weighed& b) {
+    return std::tie(b.weight, a.place) < std::tie(a.weight, b.place);
+  });
+  std::vector<Named> found;
+  for (const Weighed& each : weighed) {
+    if (found.size() >= at_most) break;
+    if (auto name = read(each.place)) found.push_back(std::move(*name));
+  }
   return found;
 }
 

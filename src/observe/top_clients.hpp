@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -43,8 +44,8 @@ class TopClients {
     std::uint64_t weight = 0;  ///< the larger, the busier
     std::size_t place = 0;     ///< for forget
   };
-  /// All of them, the busiest first.
-  [[nodiscard]] std::vector<Named> named() const;
+  /// The busiest, at most so many, the busiest first.
+  [[nodiscard]] std::vector<Named> named(std::size_t at_most = std::size_t(-1)) const;
   /// Gives a place free if it is still that client's: he has nothing left in the store.
   void forget(const Named& named);
 
@@ -57,6 +58,8 @@ class TopClients {
   };
 
  private:
+  /// The name at a place, if it is there whole.
+  [[nodiscard]] std::optional<Named> read(std::size_t place) const;
   static void take_place(SharedName& name, std::uint64_t seen, std::uint64_t key,
                          const Decision& decision);
 

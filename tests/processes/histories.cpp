@@ -393,7 +393,7 @@ int main(std::span<char*> given) {
   const std::uint64_t deaths = variant.run(history, options);
   HorizonWatch::begin(history);
   const StoreStats stats = Attached<RealHooks>(history.store(), workload, 0)
-                               .core.stats(history.clock(), workload.geometry.capacity);
+                               .core.counts(workload.geometry.capacity);
 
   if (stats.overflow != 0) {
     fmt::print("not checked, seed {}: {} charges on shared words mix the histories of clients\n",

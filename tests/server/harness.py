@@ -41,7 +41,8 @@ class Server:
     """`tidegate serve` with a configuration; `rules` is TOML below [rate_limiting]."""
 
     def __init__(self, rules: str = "", *options: str, segment: str | None = None,
-                 workers: int = 1, demo: bool = True, listen: str = "127.0.0.1:0"):
+                 workers: int = 1, demo: bool = True, listen: str = "127.0.0.1:0",
+                 environment: dict[str, str] | None = None):
         self.segment = segment or unique_name()
         self.folder = tempfile.TemporaryDirectory()
         self.config = config = pathlib.Path(self.folder.name) / "limits.toml"
@@ -54,7 +55,7 @@ class Server:
                 [COMMAND, "serve", "--config", config, "--listen", listen,
                  "--workers", str(workers), *(["--demo"] if demo else []), *options],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True,
-                env=variables())
+                env=variables() | (environment or {}))
         self.ports = []
         self.greeting = ""
         for line in self.process.stdout:

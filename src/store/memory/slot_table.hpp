@@ -179,10 +179,11 @@ class SlotTable {
     return static_cast<std::uint64_t>(&entry - buckets_->slots);
   }
 
-  /// Calls `use` with every slot's content.
+  /// Calls `use` with the content of every slot in one of `parts` parts of the same size.
   template <class Use>
-  void each(Use&& use) const {
-    for (std::uint64_t b = 0; b < count_; ++b) {
+  void each(std::size_t part, std::size_t parts, Use&& use) const {
+    const std::uint64_t end = count_ * (part + 1) / parts;
+    for (std::uint64_t b = count_ * part / parts; b < end; ++b) {
       for (unsigned i = 0; i < slots_; ++i) use(load(buckets_[b].slots[i]));
     }
   }

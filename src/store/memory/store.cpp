@@ -165,7 +165,15 @@ void MemoryStore::reset_all(std::span<const Counter* const> counters, Ticks now)
 }
 
 StoreStats MemoryStore::stats(Ticks now) const {
-  return impl_->core.stats(now, impl_->geometry.capacity);
+  StoreStats stats = counts();
+  stats.entries = entries(now, 0, 1);
+  return stats;
+}
+
+StoreStats MemoryStore::counts() const { return impl_->core.counts(impl_->geometry.capacity); }
+
+std::uint64_t MemoryStore::entries(Ticks now, std::size_t part, std::size_t parts) const {
+  return impl_->core.entries(now, part, parts);
 }
 
 }  // namespace tidegate

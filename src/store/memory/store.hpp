@@ -88,6 +88,11 @@ class MemoryStore {
   void reset_all(std::span<const Counter* const> counters, Ticks now);
 
   [[nodiscard]] StoreStats stats(Ticks now) const;
+  /// The same without looking at the slots: `entries` is 0.
+  [[nodiscard]] StoreStats counts() const;
+  /// The live entries in one of `parts` parts of the table, `part` from 0: looking at all of a
+  /// large table at once takes milliseconds.
+  [[nodiscard]] std::uint64_t entries(Ticks now, std::size_t part, std::size_t parts) const;
 
  private:
   MemoryStore();

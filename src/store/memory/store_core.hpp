@@ -147,21 +147,25 @@ class StoreCore {
   /// Forgets all clients of the rule that `counters` belong to.
   void reset_all(std::span<const Counter* const> counters, Ticks now);
 
-  [[nodiscard]] StoreStats stats(Ticks now, std::uint64_t capacity) const {
-    StoreStats stats{.capacity = capacity,
-                     .evictions = header_.counts.evictions.load(),
-                     .overflow = header_.counts.overflow.load(),
-                     .conflicts = header_.counts.conflicts.load(),
-                     .repairs = header_.table_times.repairs + header_.ring_times.repairs};
+  [[nodiscard]] StoreStats counts(std::uint64_t capacity) const {
+    return {.capacity = capacity,
+            .evictions = header_.counts.evictions.load(),
+            .overflow = header_.counts.overflow.load(),
+            .conflicts = header_.counts.conflicts.load(),
+            .repairs = header_.table_times.repairs + header_.ring_times.repairs};
+  }
+
+  [[nodiscard]] std::uint64_t entries(Ticks now, std::size_t part, std::size_t parts) const {
+    std::uint64_t entries = 0;
     const auto count = [&](const Entry& entry) {
-      if (entry.word > now && (entry.tag & kPending) == 0) ++stats.entries;
+      if (entry.word > now && (entry.tag & kPending) == 0) ++entries;
     };
-    table_.each(count);
+    table_.each(part, parts, count);
     for (const RingSet<Hooks>& set : rings_) {
-      set.table.each(count);
-      for (const RingSet<Hooks>& old : set.older) old.table.each(count);
+      set.table.each(part, parts, count);
+      for (const RingSet<Hooks>& old : set.older) old.table.each(part, parts, count);
     }
-    return stats;
+    return entries;
   }
 
  private:
