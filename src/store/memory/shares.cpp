@@ -209,11 +209,17 @@ class HandOut {
       if (share.ring_slots != 0) free.take(share.ring_first, share.ring_units);
     });
     const bool fresh = free.left() == log_units_;
-    if (fresh || give_rings(newcomers, free.left() / 2, free)) {
+    if (fresh || give_rings(newcomers, free.left() / 4, free)) {
       return fresh ? lay_out_rings() : std::expected<void, Error>{};
     }
     if (alone_) return lay_out_rings();
-    return too_little(newcomers, free);
+    return std::unexpected(Error{fmt::format(
+        "{} rules of sliding_window need larger rings, and {} of log_slots = {} are free while the "
+        "old ones still count: try again when the longest of their windows is over, or set "
+        "log_slots to {} or more, with all programs stopped and the segment removed (tidegate "
+        "segment remove)",
+        newcomers.size(), free.left() * kLogUnit, shared_.log.size(),
+        std::max<std::uint64_t>(2 * shared_.log.size(), wanted_ring_words()))});
   }
 
   /// All anew, for who is alone or the first.
@@ -232,14 +238,16 @@ class HandOut {
     each_record([](Share& share) { share.ring_slots = 0; });
     free = FreeSpace(log_units_);
     if (give_rings(all, log_units_, free)) return {};
-    return too_little(all, free);
+    return too_little(all);
   }
 
   /// False if one of them found no room for a single client.
   bool give_rings(std::span<Wanted* const> wanted, std::uint64_t room, FreeSpace& free) {
     const std::uint64_t even = room / wanted.size();
     for (Wanted* each : wanted) {
-      const std::uint64_t least = ring_units_for(each->ring_slots);
+      std::uint32_t slots = slots_for(*each);
+      if (ring_units_for(slots) > free.largest()) slots = each->ring_slots;
+      const std::uint64_t least = ring_units_for(slots);
       const std::uint64_t units = std::max(least, std::min(even, free.largest()));
       const auto first = free.allocate(units);
       if (!first) return false;
@@ -248,13 +256,21 @@ class HandOut {
       if (each->share->ring_slots != 0 && !grow(*each)) return false;
       each->share->ring_first = static_cast<std::uint32_t>(*first);
       each->share->ring_units = static_cast<std::uint32_t>(units);
-      each->share->ring_slots.store(static_cast<std::uint16_t>(each->ring_slots));
+      each->share->ring_slots.store(static_cast<std::uint16_t>(slots));
       if (Share* const old = std::exchange(outgrown_, nullptr); old != nullptr) {
         each->share->key.store(old->key, std::memory_order_release);
         close(*old);
       }
     }
     return true;
+  }
+
+  /// Rings that grow grow to twice their size at least: else one small step after another would use
+  /// up the log region before the first had aged out.
+  static std::uint32_t slots_for(const Wanted& wanted) {
+    constexpr std::uint32_t kMost = 10'000;  // the highest limit that a sliding_window can have
+    const std::uint32_t twice = 2 * std::uint32_t{wanted.share->ring_slots};
+    return std::max(wanted.ring_slots, std::min(twice, kMost));
   }
 
   /// A second record for rings that are larger; the first is closed once it is written.
@@ -268,14 +284,13 @@ class HandOut {
     return true;
   }
 
-  std::unexpected<Error> too_little(std::span<Wanted* const> wanted, const FreeSpace& free) const {
+  std::unexpected<Error> too_little(std::span<Wanted* const> wanted) const {
     const auto* const largest = *std::ranges::max_element(wanted, {}, &Wanted::ring_slots);
     const std::uint64_t needed = ring_units_for(largest->ring_slots) * kLogUnit;
     return std::unexpected(Error{fmt::format(
-        "log_slots = {} is too little: {} rules of sliding_window want a share of the {} that are "
-        "free, and one of them needs {} for a single client (limit {}); set log_slots to {} or "
-        "more, with all programs stopped and the segment removed (tidegate segment remove)",
-        shared_.log.size(), wanted.size(), free.left() * kLogUnit, needed, largest->ring_slots,
+        "log_slots = {} is too little: {} rules of sliding_window share it, and one of them needs "
+        "{} for a single client (limit {}); set log_slots to {} or more",
+        shared_.log.size(), wanted.size(), needed, largest->ring_slots,
         wanted_ring_words() * 4 / 3)});
   }
   /// Eight clients of each.
