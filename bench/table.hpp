@@ -38,7 +38,7 @@ class Table {
       : segment_(open(capacity)), counters_(windows.size()) {
     const StoreGeometry geometry{.capacity = capacity, .log_slots = kLogSlots};
     store_ = MemoryStore::attach(segment_.store_memory(), geometry).value();
-    std::vector<const Counter*> all;
+    std::vector<Counter*> all;
     const Hash128 rule = siphash128(segment_.hash_key(), "rule");
     for (std::size_t i = 0; i < windows.size(); ++i) {
       Counter& counter = counters_[i];
@@ -46,11 +46,10 @@ class Table {
       // As the policy names them: one half for the rule, one for the window.
       counter.key = {siphash128(segment_.hash_key(), fmt::format("window {}", i)).low, rule.high};
       counter.place = static_cast<std::uint8_t>(i);
-      counter.overflow_first = static_cast<std::uint32_t>(i) * kMaxOverflowPerWindow;
       counter.overflow_count = kMaxOverflowPerWindow;
       all.push_back(&counter);
     }
-    const auto bound = store_->bind(all, counters_.front().key, true);
+    const auto bound = store_->bind(all, 0, true);
     if (!bound) fail(bound.error().message);
   }
 

@@ -32,7 +32,6 @@ std::vector<Counter> make_counters() {
         make_window(algorithm, {.limit = kLimit, .window = std::chrono::seconds(1), .burst = {}});
     counter.key = {counters.size(), counters.size()};
     counter.place = static_cast<std::uint8_t>(counters.size() - 1);
-    counter.overflow_first = static_cast<std::uint32_t>(4 * (counters.size() - 1));
     counter.overflow_count = 4;
     counter.ring_slots = algorithm == Algorithm::sliding_window ? kLimit : 0;
   }
@@ -101,15 +100,15 @@ void expect_bounded(MemoryStore& store, const Counter& counter, Hash128 client, 
 }
 
 void run(const std::uint8_t* data, std::size_t size) {
-  static const std::vector<Counter> counters = make_counters();
+  static std::vector<Counter> counters = make_counters();
   static const std::vector<Page> pages(MemoryStore::bytes_needed(kGeometry) / kPage);
   static const std::span memory{const_cast<std::byte*>(pages.front().bytes), pages.size() * kPage};
   static const std::unique_ptr<MemoryStore> store = [] {
     MemoryStore::format(memory, kGeometry);
     auto attached = MemoryStore::attach(memory, kGeometry).value();
-    std::vector<const Counter*> all;
-    for (const Counter& counter : counters) all.push_back(&counter);
-    if (!attached->bind(all, {2, 0}, true)) std::abort();
+    std::vector<Counter*> all;
+    for (Counter& counter : counters) all.push_back(&counter);
+    if (!attached->bind(all, 0, true)) std::abort();
     return attached;
   }();
   static Target target(memory.data());

@@ -170,9 +170,7 @@ void Limiter::Impl::write_event(LogLevel level, std::string_view event, std::str
 }
 
 void Limiter::after_fork() {
-  if (const auto attached = impl_->open.attach_again(); !attached) {
-    log_event("attach_failed", attached.error().message);
-  }
+  impl_->open.store->after_fork();
   impl_->next_request_id = random_number();
 }
 

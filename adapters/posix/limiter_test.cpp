@@ -124,14 +124,6 @@ TEST_F(LimiterTest, ForgetsNothingWhenItsProcessIsKilled) {
   EXPECT_TRUE(has(limiter->metrics(), R"(status="allowed"} 5)"));
 }
 
-TEST_F(LimiterTest, RefusesOtherRulesOnASegmentInUse) {
-  const auto limiter = open();
-  config_.default_limit.windows.front().window = std::chrono::seconds(7);
-  const auto other = Limiter::open({.config = config_, .warnings = {}, .file = ""});
-  ASSERT_FALSE(other);
-  EXPECT_TRUE(has(other.error().message, "in use with other rules")) << other.error().message;
-}
-
 TEST_F(LimiterTest, LogsOneLineForManyRejections) {
   const auto limiter = open();
   for (int i = 0; i < 50; ++i) admits(*limiter);

@@ -10,7 +10,6 @@ std::expected<OpenEngine, Error> open_engine(const RateLimitConfig& config, Open
 
   auto compiled = Policy::compile(config, segment->hash_key());
   if (!compiled) return std::unexpected(compiled.error());
-  std::shared_ptr<const Policy> policy = std::move(*compiled);
 
   const StoreGeometry geometry{config.memory.capacity, config.memory.log_slots};
   auto store = MemoryStore::attach(segment->store_memory(), geometry);
@@ -18,25 +17,14 @@ std::expected<OpenEngine, Error> open_engine(const RateLimitConfig& config, Open
   {
     const auto turn = segment->take_turn();
     if (!turn) return std::unexpected(turn.error());
-    if (auto bound = (*store)->bind(policy->counters(), policy->fingerprint(), turn->alone());
+    if (auto bound = (*store)->bind((*compiled)->counters_to_bind(),
+                                    ticks_from_micros(segment->now_us()), turn->alone());
         !bound) {
       return std::unexpected(bound.error());
     }
   }
-  auto engine = std::make_unique<Engine>(std::move(policy), **store);
+  auto engine = std::make_unique<Engine>(std::move(*compiled), **store);
   return OpenEngine{std::move(*segment), geometry, std::move(*store), std::move(engine)};
-}
-
-std::expected<void, Error> OpenEngine::attach_again() {
-  auto again = MemoryStore::attach(segment.store_memory(), geometry);
-  if (!again) return std::unexpected(again.error());
-  auto policy = engine->shared_policy();
-  if (auto bound = (*again)->bind(policy->counters(), policy->fingerprint(), false); !bound) {
-    return std::unexpected(bound.error());
-  }
-  engine = std::make_unique<Engine>(std::move(policy), **again);
-  store = std::move(*again);
-  return {};
 }
 
 }  // namespace tidegate::posix

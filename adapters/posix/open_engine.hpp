@@ -19,9 +19,6 @@ struct OpenEngine {
   StoreGeometry geometry;
   std::unique_ptr<MemoryStore> store;
   std::unique_ptr<Engine> engine;
-
-  /// Attaches anew, for a child of fork: attachments tell processes apart.
-  [[nodiscard]] std::expected<void, Error> attach_again();
 };
 
 enum class OpenMode : std::uint8_t {

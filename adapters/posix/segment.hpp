@@ -23,7 +23,7 @@ namespace tidegate::posix {
 ///
 ///   auto segment = Segment::open(config);
 ///   { auto turn = segment->take_turn();          // before anything is counted
-///     store->bind(counters, fingerprint, turn->alone()); }
+///     store->bind(counters, now, turn->alone()); }
 class Segment {
  public:
   /// Opens the segment that `config.memory.segment` and the namespace name, or creates and

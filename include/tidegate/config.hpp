@@ -176,8 +176,9 @@ struct LoadedConfig {
   std::vector<std::string> warnings = {};  ///< one line each
   std::string file = {};                   ///< what it was read from; "" when there was no file
   /// The file's table [rate_limiting] alone, as TOML, without what the environment laid over it: a
-  /// parse_config of it in another process gives the same rules. "" where nothing was written.
-  std::string text = {};
+  /// parse_config of it in another process gives the same rules. Nothing: `config` was built by
+  /// hand, and to_toml writes it.
+  std::optional<std::string> text = {};
   /// The values of the variables that the configuration names, by their names. Never shown.
   std::map<std::string, std::string, std::less<>> secrets = {};
 };
@@ -193,6 +194,10 @@ inline constexpr std::size_t kMaxConfigBytes = std::size_t{2} << 20;
 /// own. Reports every fault at once.
 [[nodiscard]] std::expected<LoadedConfig, std::vector<Fault>> parse_config(
     std::string_view toml, std::string_view file, const Environment& environment);
+
+/// A configuration built by hand as the text of a file, which parse_config reads as the same one
+/// where no environment is laid over it. Precondition: it is valid.
+[[nodiscard]] std::string to_toml(const RateLimitConfig& config);
 
 /// The same checks for a configuration built by hand, whose values have no places: `file` is empty,
 /// `key` is the path the value would have in a file. A LimitConfig with windows has its first one

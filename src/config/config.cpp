@@ -64,8 +64,7 @@ std::expected<LoadedConfig, std::vector<Fault>> parse_config(std::string_view to
   auto document = config::parse_document(toml, file);
   if (!document) return std::unexpected(std::vector{std::move(document.error())});
 
-  LoadedConfig loaded{
-      .config = {}, .warnings = {}, .file = std::string{file}, .text = {}, .secrets = {}};
+  LoadedConfig loaded{.config = {}, .file = std::string{file}, .text = ""};
   RateLimitConfig& config = loaded.config;
   const std::string root_path{kRoot};
   config::Node absent{.place = {file, 0, 0}, .value = config::Table{}};

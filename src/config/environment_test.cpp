@@ -188,7 +188,7 @@ TEST(Text, IsTheTableAloneWithoutTheEnvironment) {
   ASSERT_TRUE(loaded.has_value());
   EXPECT_EQ(loaded->text, "rate_limiting.default_limit = 5\n");
   EXPECT_EQ(loaded->config.default_limit.windows[0].limit, 9u);
-  EXPECT_EQ(parse_config("", "", {})->text, "");
+  EXPECT_EQ(parse_config("", "", {})->text, "") << "the defaults";
 }
 
 }  // namespace

@@ -247,8 +247,7 @@ std::expected<Replay, Error> Replay::create(const RateLimitConfig& config) {
   auto store = MemoryStore::attach(state->memory.bytes, geometry, kAnyTime);
   if (!store) return std::unexpected(store.error());
   state->store = std::move(*store);
-  if (auto bound = state->store->bind((*policy)->counters(), (*policy)->fingerprint(), true);
-      !bound) {
+  if (auto bound = state->store->bind((*policy)->counters_to_bind(), 0, true); !bound) {
     return std::unexpected(bound.error());
   }
   state->engine =

@@ -34,8 +34,8 @@ class Bench {
     const std::span bytes{static_cast<std::byte*>(start), MemoryStore::bytes_needed(geometry)};
     MemoryStore::format(bytes, geometry);
     store_ = MemoryStore::attach(bytes, geometry).value();
-    std::shared_ptr<const Policy> policy = Policy::compile(config, HashKey{1, 2}).value();
-    EXPECT_TRUE(store_->bind(policy->counters(), policy->fingerprint(), true).has_value());
+    auto policy = Policy::compile(config, HashKey{1, 2}).value();
+    EXPECT_TRUE(store_->bind(policy->counters_to_bind(), 0, true).has_value());
     engine_ = std::make_unique<Engine>(std::move(policy), *store_);
   }
 

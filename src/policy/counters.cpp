@@ -47,19 +47,10 @@ using Key = std::pair<std::uint64_t, std::uint64_t>;
 
 std::map<Key, std::vector<Counter*>> group_by_key(std::vector<Rule>& rules) {
   std::map<Key, std::vector<Counter*>> groups;
-  for (Rule& rule : rules) {
-    for (Limit* limit : limits_of(rule)) {
-      for (Counter& counter : *limit)
-        groups[{counter.key.high, counter.key.low}].push_back(&counter);
-    }
+  for (Counter* counter : all_counters(rules)) {
+    groups[{counter->key.high, counter->key.low}].push_back(counter);
   }
   return groups;
-}
-
-void append_to_fingerprint(std::string& text, const Counter& counter) {
-  fmt::format_to(std::back_inserter(text), "{} {} {} {} {} {}\n", counter.key.high, counter.key.low,
-                 counter.overflow_first, counter.overflow_count, counter.ring_set,
-                 counter.ring_slots);
 }
 
 }  // namespace
@@ -83,8 +74,7 @@ Limit make_limit(std::string_view name_space, std::string_view rule, const Limit
   return limit;
 }
 
-std::expected<CounterLayout, Error> lay_out_counters(std::vector<Rule>& rules,
-                                                     const HashKey& hash_key) {
+std::expected<std::vector<const Counter*>, Error> lay_out_counters(std::vector<Rule>& rules) {
   for (std::size_t i = 0; i < rules.size(); ++i) {
     set_places(rules[i], static_cast<std::uint32_t>(i));
   }
@@ -100,28 +90,30 @@ std::expected<CounterLayout, Error> lay_out_counters(std::vector<Rule>& rules,
   const auto share = static_cast<std::uint32_t>(std::min<std::size_t>(
       kMaxOverflowPerWindow, kOverflowEntries / std::max<std::size_t>(groups.size(), 1)));
 
-  CounterLayout layout;
-  std::string text;
-  std::uint32_t ring_sets = 0;
+  std::vector<const Counter*> each_once;
   for (const auto& [key, counters] : groups) {
     const Counter* largest = *std::ranges::max_element(
         counters, {}, [](const Counter* counter) { return counter->window.limit; });
-    const bool has_ring = largest->window.algorithm == Algorithm::sliding_window;
     for (Counter* counter : counters) {
-      counter->overflow_first = share * static_cast<std::uint32_t>(layout.counters.size());
       counter->overflow_count = share;
-      if (has_ring) {
-        counter->ring_set = ring_sets;
+      if (largest->window.algorithm == Algorithm::sliding_window) {
         counter->ring_slots =
             static_cast<std::uint32_t>(std::max<std::uint64_t>(largest->window.limit, 1));
       }
     }
-    if (has_ring) ++ring_sets;
-    layout.counters.push_back(largest);
-    append_to_fingerprint(text, *largest);
+    each_once.push_back(largest);
   }
-  layout.fingerprint = siphash128(hash_key, text);
-  return layout;
+  return each_once;
+}
+
+std::vector<Counter*> all_counters(std::vector<Rule>& rules) {
+  std::vector<Counter*> all;
+  for (Rule& rule : rules) {
+    for (Limit* limit : limits_of(rule)) {
+      for (Counter& counter : *limit) all.push_back(&counter);
+    }
+  }
+  return all;
 }
 
 }  // namespace tidegate

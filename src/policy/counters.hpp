@@ -17,15 +17,13 @@ namespace tidegate {
 [[nodiscard]] Limit make_limit(std::string_view name_space, std::string_view rule,
                                const LimitConfig& config, const HashKey& hash_key);
 
-struct CounterLayout {
-  std::vector<const Counter*> counters;  ///< each key once, by key; points into the rules
-  Hash128 fingerprint;                   ///< of keys and shares
-};
+/// Fills in the places of all counters of `rules`, and what they would like of the store: an even
+/// part of the overflow entries, and rings for the largest limit of their key. Returns each key
+/// once, by key. An error if there are more keys than the overflow entries can serve.
+[[nodiscard]] std::expected<std::vector<const Counter*>, Error> lay_out_counters(
+    std::vector<Rule>& rules);
 
-/// Fills in the places and shares of all counters of `rules`. They depend on the keys alone, not on
-/// the order of rules or tiers, and equal keys get the same. An error if there are more keys than
-/// the overflow entries can serve.
-[[nodiscard]] std::expected<CounterLayout, Error> lay_out_counters(std::vector<Rule>& rules,
-                                                                   const HashKey& hash_key);
+/// All counters, those of equal keys too: what a store is bound to.
+[[nodiscard]] std::vector<Counter*> all_counters(std::vector<Rule>& rules);
 
 }  // namespace tidegate

@@ -104,12 +104,12 @@ Policy::Policy(const RateLimitConfig& config, const HashKey& hash_key)
       exempt_addresses_(make_exempt_addresses(config)),
       penalties_(make_penalties(config, hash_key)) {}
 
-std::expected<std::unique_ptr<const Policy>, Error> Policy::compile(const RateLimitConfig& config,
-                                                                    const HashKey& hash_key) {
+std::expected<std::unique_ptr<Policy>, Error> Policy::compile(const RateLimitConfig& config,
+                                                              const HashKey& hash_key) {
   std::unique_ptr<Policy> policy(new Policy(config, hash_key));
-  auto layout = lay_out_counters(policy->rules_, hash_key);
-  if (!layout) return std::unexpected(std::move(layout.error()));
-  policy->layout_ = std::move(*layout);
+  auto counters = lay_out_counters(policy->rules_);
+  if (!counters) return std::unexpected(std::move(counters.error()));
+  policy->counters_ = std::move(*counters);
   return policy;
 }
 

@@ -29,8 +29,11 @@ class Policy {
  public:
   /// `hash_key` is the store's: it keys the names of the counters. The configuration must be valid.
   /// An error if there are more windows than the overflow entries can serve.
-  [[nodiscard]] static std::expected<std::unique_ptr<const Policy>, Error> compile(
+  [[nodiscard]] static std::expected<std::unique_ptr<Policy>, Error> compile(
       const RateLimitConfig& config, const HashKey& hash_key);
+  /// Every counter, for MemoryStore::bind; those of tiers with equal keys too. Only before the
+  /// policy is shared.
+  [[nodiscard]] std::vector<Counter*> counters_to_bind() { return all_counters(rules_); }
 
   [[nodiscard]] const RateLimitConfig& config() const { return config_; }
   [[nodiscard]] const HashKey& hash_key() const { return hash_key_; }
@@ -52,14 +55,11 @@ class Policy {
 
   /// Every counter in force, each key once, in a fixed order: the same in all processes with one
   /// configuration.
-  [[nodiscard]] const std::vector<const Counter*>& counters() const { return layout_.counters; }
+  [[nodiscard]] const std::vector<const Counter*>& counters() const { return counters_; }
   /// Those of one rule, whatever the tier.
   [[nodiscard]] std::vector<const Counter*> counters_of(const Rule& rule) const;
   /// Progressive penalties; null: there are none.
   [[nodiscard]] const Penalties* penalties() const { return penalties_ ? &*penalties_ : nullptr; }
-  /// Names the counters and their shares of overflow entries and rings: two processes may share a
-  /// segment only if theirs are equal.
-  [[nodiscard]] Hash128 fingerprint() const { return layout_.fingerprint; }
 
   /// The limit in force: the endpoint's entry for the tier, else the endpoint's limit; under the
   /// default rule the tier's limit, else the default.
@@ -75,7 +75,7 @@ class Policy {
   EndpointMatcher endpoints_;
   EndpointMatcher exempt_endpoints_;
   std::vector<Cidr> exempt_addresses_;
-  CounterLayout layout_;  // points into rules_
+  std::vector<const Counter*> counters_;  // each key once; points into rules_
   std::optional<Penalties> penalties_;
 };
 

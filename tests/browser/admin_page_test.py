@@ -61,11 +61,11 @@ class AdminPage(unittest.TestCase):
     def setUpClass(cls):
         cls.server = serve()
         cls.addClassCleanup(cls.server.close)
-        cls.browser = chromium.Browser()
+        cls.browser = chromium.Chromium()
         cls.addClassCleanup(cls.browser.close)
 
     def open(self, **size) -> chromium.Page:
-        return self.browser.page(f"http://127.0.0.1:{self.server.port}{PAGE}", **size)
+        return self.browser.open(f"http://127.0.0.1:{self.server.port}{PAGE}", **size)
 
     def enter(self, page: chromium.Page, token: str = TOKEN) -> None:
         page.type("#token", token)
@@ -74,18 +74,18 @@ class AdminPage(unittest.TestCase):
     def test_figures_move_while_requests_are_made(self):
         page = self.open()
         self.enter(page)
-        page.until("!document.querySelector('#figures').hidden")
+        page.wait_for("!document.querySelector('#figures').hidden")
         with Traffic(self.server.port):
-            page.until("parseFloat(document.querySelector('#requests-rate').textContent) > 0")
-            page.until("document.querySelector('#busiest').innerText.includes('ip:203.0.113.')")
+            page.wait_for("parseFloat(document.querySelector('#requests-rate').textContent) > 0")
+            page.wait_for("document.querySelector('#busiest').innerText.includes('ip:203.0.113.')")
             first = page.text("#rules")
-            page.until(f"document.querySelector('#rules').innerText !== {json.dumps(first)}")
-            page.until("parseFloat(document.querySelector('#rejects-rate').textContent) > 0")
-        page.until("parseFloat(document.querySelector('#requests-rate').textContent) === 0")
+            page.wait_for(f"document.querySelector('#rules').innerText !== {json.dumps(first)}")
+            page.wait_for("parseFloat(document.querySelector('#rejects-rate').textContent) > 0")
+        page.wait_for("parseFloat(document.querySelector('#requests-rate').textContent) === 0")
         self.assertIn("search", page.text("#rules"))
         self.assertIn("generation 1", page.text("#state"))
         self.assertIn("of 10,000 entries", page.text("#fill-text"))
-        self.assertGreater(len(page.run(
+        self.assertGreater(len(page.evaluate(
             "document.querySelector('#requests-chart polyline').getAttribute('points')").split()), 2)
         self.assertEqual(page.console, [])
         hosts = {urllib.parse.urlsplit(url).netloc for url in page.requests if not url.startswith("data:")}
@@ -94,52 +94,53 @@ class AdminPage(unittest.TestCase):
     def test_a_wrong_token_is_told_and_can_be_put_right(self):
         page = self.open()
         self.enter(page, "wrong")
-        page.until("document.querySelector('#error').innerText.includes('refused this token')")
-        self.assertTrue(page.run("document.querySelector('#figures').hidden"))
+        page.wait_for("document.querySelector('#error').innerText.includes('refused this token')")
+        self.assertTrue(page.evaluate("document.querySelector('#figures').hidden"))
         self.enter(page)
-        page.until("!document.querySelector('#figures').hidden && document.querySelector('#error').hidden")
+        page.wait_for("!document.querySelector('#figures').hidden && document.querySelector('#error').hidden")
 
     def test_the_token_stays_in_the_tab_and_can_be_forgotten(self):
         page = self.open()
         self.enter(page)
-        page.until("!document.querySelector('#figures').hidden")
-        page.call("Page.reload")
-        page.until("document.querySelector('#figures')?.hidden === false")
-        self.assertEqual(page.run("localStorage.length + document.cookie.length"), 0)
+        page.wait_for("!document.querySelector('#figures').hidden")
+        page.go_to(f"http://127.0.0.1:{self.server.port}/health")
+        page.go_to(f"http://127.0.0.1:{self.server.port}{PAGE}")
+        page.wait_for("document.querySelector('#figures')?.hidden === false")
+        self.assertEqual(page.evaluate("localStorage.length + document.cookie.length"), 0)
         self.assertFalse(any(TOKEN in urllib.parse.unquote(url) for url in page.requests))
         page.click("#leave")
-        self.assertTrue(page.run("document.querySelector('#figures').hidden"))
-        self.assertEqual(page.run("sessionStorage.length"), 0)
+        self.assertTrue(page.evaluate("document.querySelector('#figures').hidden"))
+        self.assertEqual(page.evaluate("sessionStorage.length"), 0)
 
     def test_a_server_that_is_gone_is_told(self):
         server = serve()
         self.addCleanup(server.close)
-        page = self.browser.page(f"http://127.0.0.1:{server.port}{PAGE}")
+        page = self.browser.open(f"http://127.0.0.1:{server.port}{PAGE}")
         self.enter(page)
-        page.until("!document.querySelector('#figures').hidden")
+        page.wait_for("!document.querySelector('#figures').hidden")
         server.stop()
-        page.until("document.querySelector('#error').innerText.includes('No answer from the server')")
-        self.assertFalse(page.run("document.querySelector('#figures').hidden"))
+        page.wait_for("document.querySelector('#error').innerText.includes('No answer from the server')")
+        self.assertFalse(page.evaluate("document.querySelector('#figures').hidden"))
 
     def test_it_fits_a_phone_and_both_colour_schemes(self):
         page = self.open(width=360, height=740)
         self.enter(page)
-        page.until("!document.querySelector('#figures').hidden")
-        self.assertLessEqual(page.run("document.documentElement.scrollWidth"), 360)
+        page.wait_for("!document.querySelector('#figures').hidden")
+        self.assertLessEqual(page.evaluate("document.documentElement.scrollWidth"), 360)
         backs = set()
         for scheme in ("light", "dark"):
-            page.color_scheme(scheme)
-            backs.add(page.run("getComputedStyle(document.body).backgroundColor"))
+            page.prefer(scheme)
+            backs.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
         self.assertEqual(len(backs), 2)
 
     def test_everything_has_a_name_for_who_cannot_see_it(self):
         page = self.open()
-        self.assertEqual(page.run("document.querySelector('label[for=token]').control.id"), "token")
+        self.assertEqual(page.evaluate("document.querySelector('label[for=token]').control.id"), "token")
         self.enter(page)
         with Traffic(self.server.port):
-            page.until("document.querySelectorAll('#busiest meter').length > 0")
-            page.until("document.querySelector('#requests-chart').hasAttribute('aria-label')")
-        unnamed = page.run("""[...document.querySelectorAll('meter, svg, button, section')].filter(
+            page.wait_for("document.querySelectorAll('#busiest meter').length > 0")
+            page.wait_for("document.querySelector('#requests-chart').hasAttribute('aria-label')")
+        unnamed = page.evaluate("""[...document.querySelectorAll('meter, svg, button, section')].filter(
             (it) => !it.hidden && !it.getAttribute('aria-label') && !it.getAttribute('aria-labelledby')
                     && !it.innerText?.trim()).map((it) => it.outerHTML)""")
         self.assertEqual(unnamed, [])
@@ -148,14 +149,14 @@ class AdminPage(unittest.TestCase):
 def take_screenshot(path: str) -> None:
     server = serve()
     try:
-        with chromium.Browser() as browser, Traffic(server.port, 0.1):
-            page = browser.page(f"http://127.0.0.1:{server.port}{PAGE}", width=1100, height=980)
-            page.color_scheme("light")
+        with chromium.Chromium() as browser, Traffic(server.port, 0.1):
+            page = browser.open(f"http://127.0.0.1:{server.port}{PAGE}", width=1100, height=980)
+            page.prefer("light")
             page.type("#token", TOKEN)
             page.click("#enter button")
-            page.until("(document.querySelector('#rejects-chart polyline')?.getAttribute('points')"
+            page.wait_for("(document.querySelector('#rejects-chart polyline')?.getAttribute('points')"
                        " ?? '').split(' ').length > 40")
-            page.screenshot(path)
+            page.screenshot(pathlib.Path(path))
     finally:
         server.close()
 

@@ -123,14 +123,13 @@ void Flood::make_counters() {
   counters_[3].window = one_in(options_.capacity / 5 / 10);
   counters_[4].window = one_in(options_.capacity * 10 / 10);
 
-  std::array<const Counter*, std::tuple_size_v<decltype(counters_)>> all{};
+  std::array<Counter*, std::tuple_size_v<decltype(counters_)>> all{};
   for (std::uint32_t i = 0; i < counters_.size(); ++i) {
     counters_[i].key = hash('c', i);
-    counters_[i].overflow_first = i * kMaxOverflowPerWindow;
     counters_[i].overflow_count = kMaxOverflowPerWindow;
     all[i] = &counters_[i];
   }
-  if (const auto bound = store_->bind(all, {1, 1}, true); !bound) throw std::bad_alloc();
+  if (const auto bound = store_->bind(all, 0, true); !bound) throw std::bad_alloc();
 }
 
 void Flood::charge_live() {

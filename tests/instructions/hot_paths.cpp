@@ -138,9 +138,9 @@ void measure_engine(const char* name, std::size_t rules) {
     endpoint.limit.windows = {{.limit = kPlenty, .window = 60s, .burst = {}}};
   }
   const TestStore memory({}, {.capacity = 1'000, .log_slots = 0});
-  const std::shared_ptr<const Policy> policy = Policy::compile(config, HashKey{1, 2}).value();
-  require(memory.store->bind(policy->counters(), policy->fingerprint(), true).has_value(), name);
-  const Engine engine(policy, *memory.store);
+  auto policy = Policy::compile(config, HashKey{1, 2}).value();
+  require(memory.store->bind(policy->counters_to_bind(), 0, true).has_value(), name);
+  const Engine engine(std::move(policy), *memory.store);
 
   const Request request{.peer = IpAddress::parse("203.0.113.7"),
                         .method = "GET",

@@ -42,7 +42,8 @@ struct Attached {
                                                  layout.slots_per_bucket, header.ring_times,
                                                  header.counts.evictions),
                        .rings = log + layout.rings_at,
-                       .ring_slots = counter.ring_slots});
+                       .ring_slots = counter.ring_slots,
+                       .older = {}});
     }
     core.set_rings(std::move(rings));
   }

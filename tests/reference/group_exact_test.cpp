@@ -73,9 +73,9 @@ class Client {
     }
     if (schedule.chance(2)) add_penalties(schedule);
     store_ = memory.fresh_store();
-    std::vector<const Counter*> all;
-    for (const Counter& counter : counters_) all.push_back(&counter);
-    EXPECT_TRUE(store_->bind(all, {1, 1}, true));
+    std::vector<Counter*> all;
+    for (Counter& counter : counters_) all.push_back(&counter);
+    EXPECT_TRUE(store_->bind(all, 0, true));
   }
 
   /// What the store answers to a request of these costs, one for each rule.
@@ -185,10 +185,8 @@ class Client {
       counter.rule = static_cast<std::uint32_t>(rule);
       counter.place = static_cast<std::uint8_t>(i);
       counter.key = hash_in(1 + counters_.size(), 16 * rule);
-      counter.overflow_first = static_cast<std::uint32_t>(kMinOverflowPerWindow * counters_.size());
       counter.overflow_count = kMinOverflowPerWindow;
       if (algorithm == Algorithm::sliding_window) {
-        counter.ring_set = ring_sets_++;
         counter.ring_slots = static_cast<std::uint32_t>(counter.window.limit);
       }
       exact_.emplace_back(counter.window);
@@ -230,7 +228,6 @@ class Client {
 
   std::vector<Counter> counters_;
   std::vector<reference::Exact> exact_;
-  std::uint32_t ring_sets_ = 0;
   std::optional<Penalties> penalties_;
   std::optional<reference::Penalties> exact_penalties_;
   std::unique_ptr<MemoryStore> store_;

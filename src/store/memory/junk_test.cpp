@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "store/memory/ring_set.hpp"
+#include "store/memory/shares.hpp"
 #include "store/memory/test_store.hpp"
 
 namespace tidegate {
@@ -41,7 +42,12 @@ class Junk : public testing::TestWithParam<Algorithm> {
   [[nodiscard]] std::span<std::uint64_t> words(std::size_t begin, std::size_t end) const {
     return {reinterpret_cast<std::uint64_t*>(store_.memory.data() + begin), (end - begin) / 8};
   }
-  [[nodiscard]] static RingSetLayout rings() { return RingSetLayout::of(256 / 16 * 16, kLimit); }
+  /// The first share of the log region.
+  [[nodiscard]] RingSetLayout rings() const {
+    const auto* share = reinterpret_cast<const Share*>(store_.memory.data() +
+                                                       StoreLayout(store_.geometry).shares_at);
+    return RingSetLayout::of(share->ring_units * kLogUnit, kLimit);
+  }
   /// The slots that the rule's keys may live in, but those that no bucket uses.
   [[nodiscard]] std::vector<Entry*> slots() const {
     const StoreLayout layout(store_.geometry);

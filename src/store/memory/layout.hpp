@@ -5,6 +5,7 @@
 //   header    4096 bytes: what it is, the shared times, counts of rare events
 //   buckets   128 bytes each, 8 entries; twice the capacity, for a load of one half
 //   epochs    16 bytes each: of the rules whose clients were forgotten all at once
+//   shares    32 bytes each: who was given what of the two regions below
 //   overflow  8 bytes each
 //   log       8 bytes each: the rings of sliding_window and their entries
 #pragma once
@@ -16,6 +17,7 @@
 
 #include "store/charge.hpp"
 #include "store/memory/epochs.hpp"
+#include "store/memory/shares.hpp"
 #include "store/memory/slot_table.hpp"
 #include "store/memory/store.hpp"
 
@@ -25,15 +27,13 @@ inline constexpr std::size_t kPage = 4096;
 
 struct StoreHeader {
   static constexpr std::uint64_t kMagic = 0x31657461'67656474;  // "tdgate1"
-  static constexpr std::uint64_t kLayout = 2;  ///< counts up when the layout changes
+  static constexpr std::uint64_t kLayout = 3;  ///< counts up when the layout changes
 
   std::atomic<std::uint64_t> magic;
   std::uint64_t layout;
   std::uint64_t capacity;
   std::uint64_t log_slots;
   std::atomic<std::uint64_t> attachments;
-  /// Fingerprint of the counters in force; 0: none yet. Changed by whoever is alone.
-  std::atomic<std::uint64_t> bound;
 
   SharedTimes table_times;
   SharedTimes ring_times;
@@ -54,17 +54,21 @@ struct StoreLayout {
   std::uint64_t buckets = 0;  ///< a multiple of 8
   std::size_t buckets_at = 0;
   std::size_t epochs_at = 0;
+  std::size_t shares_at = 0;
   std::size_t overflow_at = 0;
   std::size_t log_at = 0;
+  std::uint64_t log_words = 0;
   std::size_t size = 0;
 
   explicit constexpr StoreLayout(const StoreGeometry& geometry)
       : buckets((2 * geometry.capacity + kBucketSlots * 8 - 1) / (kBucketSlots * 8) * 8),
         buckets_at(kPage),
         epochs_at(buckets_at + buckets * sizeof(Bucket)),
-        overflow_at(epochs_at + kEpochs * sizeof(Epoch)),
+        shares_at(epochs_at + kEpochs * sizeof(Epoch)),
+        overflow_at(shares_at + kShares * sizeof(Share)),
         log_at(overflow_at + kOverflowEntries * sizeof(Ticks)),
-        size((log_at + geometry.log_slots * 8 + kPage - 1) / kPage * kPage) {}
+        log_words(geometry.log_slots),
+        size((log_at + log_words * 8 + kPage - 1) / kPage * kPage) {}
 };
 
 }  // namespace tidegate

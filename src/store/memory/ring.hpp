@@ -78,6 +78,7 @@ class Ring {
   }
 
   [[nodiscard]] bool admits(const View& view, std::uint64_t cost, Ticks window) const {
+    if (cost > view.limit) return false;
     // All of them: one that was given back may stand between others that still count.
     for (std::uint64_t i = cost; i-- > 0;) {
       if (!free(counted(view, i), view.now, window)) return false;

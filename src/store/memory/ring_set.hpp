@@ -6,7 +6,9 @@
 // out of the window. A new owner needs no clearing.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <vector>
 
 #include "store/memory/ring.hpp"
 #include "store/memory/slot_table.hpp"
@@ -37,6 +39,14 @@ struct RingSet {
   SlotTable<Hooks> table;
   Ring::Word* rings = nullptr;
   std::uint32_t ring_slots = 0;
+  /// When it was closed (see shares.hpp), 0 while it is in use. Null: it never is.
+  const std::atomic<Ticks>* closed_at = nullptr;
+  std::uint64_t key = 0;       ///< of its share
+  std::vector<RingSet> older;  ///< closed ones of the same counter, which still count
+
+  [[nodiscard]] bool closed() const {
+    return closed_at != nullptr && closed_at->load(std::memory_order_acquire) != 0;
+  }
 
   [[nodiscard]] Ring ring_of(const Entry& entry) const {
     return {rings + table.index_of(entry) * Ring::words(ring_slots), ring_slots};

@@ -36,13 +36,15 @@ class ClaimNumbers {
   static constexpr std::uint64_t kMask = (std::uint64_t{1} << 24) - 1;
 
   /// `attachment` tells processes apart: ten bits of a number are its, fourteen count.
-  explicit ClaimNumbers(std::uint64_t attachment) : attachment_(attachment << 14 & kMask) {}
+  explicit ClaimNumbers(std::uint64_t attachment) { renumber(attachment); }
+  /// Before anybody asks for a number.
+  void renumber(std::uint64_t attachment) { attachment_ = attachment << 14 & kMask; }
   std::uint64_t next() {
     return attachment_ | (count_.fetch_add(1, std::memory_order_relaxed) & 0x3fff);
   }
 
  private:
-  std::uint64_t attachment_;
+  std::uint64_t attachment_ = 0;
   std::atomic<std::uint64_t> count_{0};
 };
 

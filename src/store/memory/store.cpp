@@ -13,7 +13,6 @@ namespace {
 
 using Core = StoreCore<NoHooks>;
 static_assert(MemoryStore::kMaxGroup == Core::kMaxGroup);
-using Rings = RingSet<NoHooks>;
 
 Error differs(const char* what, std::uint64_t found, std::uint64_t wanted) {
   return {fmt::format("the table has {} {}, this program wants {}", what, found, wanted)};
@@ -30,11 +29,9 @@ struct MemoryStore::Impl {
         furthest(its_furthest),
         core(bytes.data(), its_geometry, attachment, its_furthest) {}
 
-  /// Divides the log region evenly among the sliding_window counters.
-  std::expected<std::vector<Rings>, Error> lay_out(std::span<const Counter* const> counters);
   /// The epochs of the rules, by their numbers.
   [[nodiscard]] std::expected<std::vector<Epoch*>, Error> find_epochs(
-      std::span<const Counter* const> counters) const;
+      std::span<Counter* const> counters) const;
 
   std::span<std::byte> memory;
   StoreGeometry geometry;
@@ -83,45 +80,8 @@ std::expected<std::unique_ptr<MemoryStore>, Error> MemoryStore::attach(
   return store;
 }
 
-std::expected<std::vector<Rings>, Error> MemoryStore::Impl::lay_out(
-    std::span<const Counter* const> counters) {
-  std::vector<std::uint32_t> ring_slots;
-  for (const Counter* counter : counters) {
-    if (counter->window.algorithm != Algorithm::sliding_window) continue;
-    if (counter->ring_set >= ring_slots.size()) ring_slots.resize(counter->ring_set + 1);
-    ring_slots[counter->ring_set] = std::max(counter->ring_slots, std::uint32_t{1});
-  }
-  std::vector<Rings> rings;
-  if (ring_slots.empty()) return rings;
-
-  // Shares begin on the alignment of a bucket.
-  const std::uint64_t share = geometry.log_slots / ring_slots.size() / RingSetLayout::kBucketWords *
-                              RingSetLayout::kBucketWords;
-  auto* log = reinterpret_cast<Ring::Word*>(memory.data() + StoreLayout(geometry).log_at);
-  for (std::size_t i = 0; i < ring_slots.size(); ++i) {
-    const RingSetLayout layout = RingSetLayout::of(share, ring_slots[i]);
-    if (layout.buckets == 0) {
-      return std::unexpected(
-          Error{fmt::format("log_slots = {} is too little: {} rules of sliding_window share it, "
-                            "and one of them needs {} "
-                            "for a single client (limit {}); set log_slots to {} or more",
-                            geometry.log_slots, ring_slots.size(),
-                            RingSetLayout::kBucketWords + Ring::words(ring_slots[i]), ring_slots[i],
-                            ring_slots.size() * (2 * RingSetLayout::kBucketWords +
-                                                 kBucketSlots * Ring::words(ring_slots[i])))});
-    }
-    Ring::Word* start = log + i * share;
-    rings.push_back({.table = SlotTable<NoHooks>(reinterpret_cast<Bucket*>(start), layout.buckets,
-                                                 layout.slots_per_bucket, header.ring_times,
-                                                 header.counts.evictions, furthest),
-                     .rings = start + layout.rings_at,
-                     .ring_slots = ring_slots[i]});
-  }
-  return rings;
-}
-
 std::expected<std::vector<Epoch*>, Error> MemoryStore::Impl::find_epochs(
-    std::span<const Counter* const> counters) const {
+    std::span<Counter* const> counters) const {
   const std::span all(reinterpret_cast<Epoch*>(memory.data() + StoreLayout(geometry).epochs_at),
                       kEpochs);
   std::vector<Epoch*> found(1, all.data());
@@ -138,37 +98,18 @@ std::expected<std::vector<Epoch*>, Error> MemoryStore::Impl::find_epochs(
   return found;
 }
 
-std::expected<void, Error> MemoryStore::bind(std::span<const Counter* const> counters,
-                                             Hash128 fingerprint, bool alone) {
-  for (const Counter* counter : counters) {
-    if (counter->overflow_count == 0 ||
-        counter->overflow_first + std::uint64_t{counter->overflow_count} > kOverflowEntries) {
-      return std::unexpected(Error{"a counter has no share of the overflow entries"});
-    }
-  }
-  auto rings = impl_->lay_out(counters);
-  if (!rings) return std::unexpected(rings.error());
+std::expected<void, Error> MemoryStore::bind(std::span<Counter* const> counters, Ticks now,
+                                             bool alone) {
   auto epochs = impl_->find_epochs(counters);
   if (!epochs) return std::unexpected(epochs.error());
-
-  const std::uint64_t wanted = (fingerprint.low ^ fingerprint.high) | 1;
-  std::uint64_t bound = 0;
-  if (!impl_->header.bound.compare_exchange_strong(bound, wanted) && bound != wanted) {
-    if (!alone) {
-      return std::unexpected(Error{
-          "the segment is in use with other rules: stop the programs that use it first, or give "
-          "this one a segment or namespace of its own"});
-    }
-    // Nobody looks at the words of the old rules any more. If this is cut short, `bound` still
-    // names the old rules, and the next one begins again.
-    const StoreLayout layout(impl_->geometry);
-    std::memset(impl_->memory.data() + layout.overflow_at, 0, layout.size - layout.overflow_at);
-    impl_->header.bound.store(wanted);
-  }
-  impl_->core.set_rings(std::move(*rings));
+  const auto shares = hand_out(impl_->core.shared(), counters, now, alone);
+  if (!shares) return std::unexpected(shares.error());
   impl_->core.set_epochs(std::move(*epochs));
+  impl_->core.set_rings(*shares);
   return {};
 }
+
+void MemoryStore::after_fork() { impl_->core.renumber(impl_->header.attachments.fetch_add(1)); }
 
 void MemoryStore::apply(std::span<const Charge> charges, Ticks now, std::span<Verdict> verdicts) {
   now = std::min(now, kLatest);

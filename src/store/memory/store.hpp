@@ -47,11 +47,15 @@ class MemoryStore {
       std::span<std::byte> memory, const StoreGeometry& geometry, Ticks furthest = kFurthestAhead);
   ~MemoryStore();
 
-  /// Lays out rings and overflow shares for the counters in force, the same for all that share the
-  /// memory. With other counters than the ones in force (`fingerprint` differs): an error, unless
-  /// `alone`, when they are laid out anew; entries of the table survive by their keys.
-  [[nodiscard]] std::expected<void, Error> bind(std::span<const Counter* const> counters,
-                                                Hash128 fingerprint, bool alone);
+  /// Takes the counters of a policy into use: fills in their shares of the overflow entries and of
+  /// the rings (see shares.hpp; what a counter asks for stands in `overflow_count` and
+  /// `ring_slots`). What is counted under their keys survives. Once for an attachment, and by one
+  /// process at a time. `alone`: no other process has counters in use. An error says what there is
+  /// too little of, and what would help.
+  [[nodiscard]] std::expected<void, Error> bind(std::span<Counter* const> counters, Ticks now,
+                                                bool alone);
+  /// For a child of fork that goes on with its parent's attachment: makes it one of its own.
+  void after_fork();
 
   /// A group has at most so many charges, each of another counter or client; a longer one is
   /// refused.

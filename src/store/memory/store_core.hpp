@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdint>
+#include <list>
+#include <mutex>
 #include <new>
 #include <optional>
 #include <span>
@@ -21,6 +24,7 @@
 #include "store/memory/overflow.hpp"
 #include "store/memory/quota.hpp"
 #include "store/memory/ring_set.hpp"
+#include "store/memory/shares.hpp"
 #include "store/memory/slot_table.hpp"
 #include "store/penalties.hpp"
 
@@ -38,6 +42,7 @@ class StoreCore {
   StoreCore(std::byte* memory, const StoreGeometry& geometry, std::uint64_t attachment,
             Ticks furthest = kFurthestAhead)
       : layout_(geometry),
+        memory_(memory),
         header_(*reinterpret_cast<StoreHeader*>(memory)),
         overflow_(reinterpret_cast<OverflowWord*>(memory + layout_.overflow_at)),
         epochs_{reinterpret_cast<Epoch*>(memory + layout_.epochs_at)},
@@ -46,7 +51,21 @@ class StoreCore {
         numbers_(attachment),
         furthest_(furthest) {}
 
+  /// The parts of the memory that are handed out.
+  [[nodiscard]] Shared shared() const {
+    return {.shares = {reinterpret_cast<Share*>(memory_ + layout_.shares_at), kShares},
+            .overflow = {overflow_, kOverflowEntries},
+            .log = {reinterpret_cast<Ring::Word*>(memory_ + layout_.log_at), layout_.log_words},
+            .overflow_until = std::max(header_.table_times.overflow_until.load(),
+                                       header_.ring_times.overflow_until.load())};
+  }
   void set_rings(std::vector<RingSet<Hooks>> rings) { rings_ = std::move(rings); }
+  void set_rings(std::span<const RingShares> shares) {
+    rings_.clear();
+    for (const RingShares& each : shares) rings_.push_back(ring_set_of(each));
+  }
+  /// Claims of two processes must differ.
+  void renumber(std::uint64_t attachment) { numbers_.renumber(attachment); }
   /// The epoch of each rule, by its number. Before that every counter is of rule 0.
   void set_epochs(std::vector<Epoch*> epochs) { epochs_ = std::move(epochs); }
 
@@ -141,9 +160,18 @@ class StoreCore {
     const auto count = [&](const Entry& entry) {
       if (entry.word > now && (entry.tag & kPending) == 0) ++entries;
     };
+<<<<<<< HEAD
     table_.each(part, parts, count);
     for (const RingSet<Hooks>& set : rings_) set.table.each(part, parts, count);
     return entries;
+=======
+    table_.each(count);
+    for (const RingSet<Hooks>& set : rings_) {
+      set.table.each(count);
+      for (const RingSet<Hooks>& old : set.older) old.table.each(count);
+    }
+    return stats;
+>>>>>>> fbb81dc
   }
 
  private:
@@ -175,10 +203,11 @@ class StoreCore {
     Entry* entry = nullptr;  ///< null: the key has none
     bool overflows = false;  ///< the charge goes to the shared word
     bool admitted = false;
-    Ticks now = 0;    ///< the time that counts
-    Ticks seen = 0;   ///< word before
-    Ticks next = 0;   ///< and after
-    Ring::View view;  ///< sliding_window with an entry
+    std::uint64_t older = 0;  ///< admissions in closed rings that still count
+    Ticks now = 0;            ///< the time that counts
+    Ticks seen = 0;           ///< word before
+    Ticks next = 0;           ///< and after
+    Ring::View view;          ///< sliding_window with an entry
   };
   using Cells = boost::container::static_vector<Cell, kMaxGroup>;
 
@@ -189,7 +218,7 @@ class StoreCore {
     const Counter& counter = *charge.counter;
     const Hash128 key = charge.client ^ in_epoch(counter.key, epoch_of(counter));
     const bool logs = counter.window.algorithm == Algorithm::sliding_window;
-    const RingSet<Hooks>* rings = logs ? &rings_[counter.ring_set] : nullptr;
+    const RingSet<Hooks>* rings = logs ? &current(rings_[counter.ring_set]) : nullptr;
     const Table& table = logs ? rings->table : table_;
     return {tag_of(key.low), table.place(key.high, logs ? 0 : counter.place), &counter, rings};
   }
@@ -319,7 +348,7 @@ class StoreCore {
     // looked for after writing it: one of the two sees the other. A claim must go, for its owner
     // may be dead and a log whose shared word lives would never confirm it.
     if (table_of(key).has_entry_without_claims(key.tag, key.place) ||
-        table_of(key).time_after(cell.now) > cell.now) {
+        table_of(key).time_after(cell.now) > cell.now || superseded(key)) {
       Ticks mine = cell.next;
       shared_of(key).compare_exchange_strong(mine, cell.seen);
       return false;
@@ -333,10 +362,20 @@ class StoreCore {
   }
   GroupResult decide_cells(std::span<Cell> cells, Ticks now, Verdict* verdicts);
   void find(Cell& cell) const {
+    if (superseded(cell.key)) [[unlikely]]
+      cell.key = key_of(*cell.charge);
     cell.entry = table_of(cell.key).find(cell.key.tag, cell.key.place);
   }
   [[gnu::always_inline]] void look(Cell& cell, Ticks now) const;
   void look_at_log(Cell& cell, Ticks now) const;
+  [[gnu::noinline, gnu::cold]] void look_at_older(Cell& cell, Ticks now) const;
+  template <class Use>
+  void each_older(const Cell& cell, Ticks now, Use&& use) const;
+  [[nodiscard, gnu::noinline, gnu::cold]] Quota quota_with_older(const Cell& cell, Ticks now,
+                                                                 std::uint64_t asked,
+                                                                 std::uint64_t taken) const;
+  bool reset_older(const Cell& cell, Ticks now);
+  [[nodiscard]] Step step_of(const Cell& cell) const;
   /// False if the entry was given to another key, whose word that may be then; or if a log has
   /// moved on, so that what was read of it belongs to several moments.
   static bool stands(const Cell& cell) {
@@ -355,6 +394,20 @@ class StoreCore {
   bool take_back(Cell& cell);
   [[nodiscard]] Verdict verdict_before(const Cell& cell, Ticks now) const;
   [[nodiscard, gnu::always_inline]] Verdict verdict_after(const Cell& cell, Ticks now) const;
+
+  [[nodiscard]] RingSet<Hooks> ring_set_of(const Share& share) const;
+  [[nodiscard]] RingSet<Hooks> ring_set_of(const RingShares& shares) const;
+  /// The rings that came after these, where these are closed.
+  [[nodiscard]] const RingSet<Hooks>& current(const RingSet<Hooks>& rings) const {
+    if (rings.closed()) [[unlikely]]
+      return successor(rings);
+    return rings;
+  }
+  [[nodiscard, gnu::noinline, gnu::cold]] const RingSet<Hooks>& successor(
+      const RingSet<Hooks>& rings) const;
+  [[nodiscard]] bool superseded(const Key& key) const {
+    return key.rings != nullptr && key.rings->closed() && &successor(*key.rings) != key.rings;
+  }
 
   /// A key of penalties, which is no counter's.
   struct Mark {
@@ -376,11 +429,15 @@ class StoreCore {
   bool repaired(const Cell& cell, Ticks now);
 
   StoreLayout layout_;
+  std::byte* memory_;
   StoreHeader& header_;
   OverflowWord* overflow_;
   std::vector<Epoch*> epochs_;
   Table table_;
   std::vector<RingSet<Hooks>> rings_;
+  /// Of those that were closed since: found when somebody asks, by policies that are older.
+  mutable std::mutex successors_mutex_;
+  mutable std::list<RingSet<Hooks>> successors_;
   ClaimNumbers numbers_;
   Ticks furthest_;
 };
@@ -388,5 +445,6 @@ class StoreCore {
 }  // namespace tidegate
 
 #include "store/memory/store_group.hpp"      // IWYU pragma: export
+#include "store/memory/store_older.hpp"      // IWYU pragma: export
 #include "store/memory/store_penalties.hpp"  // IWYU pragma: export
 #include "store/memory/store_repair.hpp"     // IWYU pragma: export

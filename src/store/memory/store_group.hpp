@@ -98,9 +98,13 @@ auto StoreCore<Hooks>::decide_cells(std::span<Cell> cells, Ticks now, Verdict* v
 template <class Hooks>
 inline void StoreCore<Hooks>::look(Cell& cell, Ticks now) const {
   const Key& key = cell.key;
-  const std::uint64_t cost = cell.charge->cost;
   cell.overflows = false;
+  cell.older = 0;
   cell.now = now;
+  if (key.rings != nullptr && !key.rings->older.empty()) [[unlikely]] {
+    look_at_older(cell, now);
+    now = cell.now;
+  }
   if (cell.entry == nullptr) {
     cell.now = table_of(key).time_after(now);
     cell.seen = shared_at(key, cell.now);
@@ -110,7 +114,7 @@ inline void StoreCore<Hooks>::look(Cell& cell, Ticks now) const {
     cell.seen = load(*cell.entry).word;
   }
   if (cell.entry == nullptr || key.rings == nullptr) {
-    const Step next = step_word(key.counter->window, cell.seen, cell.now, cost);
+    const Step next = step_of(cell);
     cell.next = next.word;
     cell.admitted = next.admitted;
     return;
@@ -124,7 +128,7 @@ void StoreCore<Hooks>::look_at_log(Cell& cell, Ticks now) const {
   const Window& window = key.counter->window;
   if (cell.seen > window.window) cell.now = std::max(now, cell.seen - window.window);
   const Ring ring = key.rings->ring_of(*cell.entry);
-  cell.view = ring.view(cell.now, window.limit);
+  cell.view = ring.view(cell.now, window.limit - cell.older);
   cell.now = cell.view.now;
   cell.next = std::max(cell.seen, cell.now + window.window);
   cell.admitted = ring.admits(cell.view, cell.charge->cost, window.window);
@@ -181,7 +185,7 @@ bool StoreCore<Hooks>::provide(Cell& cell, std::span<const Cell> group, Ticks no
   cell.overflows = true;
   cell.now = table_of(key).time_after(now);
   cell.seen = shared_of(key).load();
-  const Step next = step_word(key.counter->window, cell.seen, cell.now, cell.charge->cost);
+  const Step next = step_of(cell);
   cell.next = next.word;
   return next.admitted;
 }
@@ -237,8 +241,9 @@ bool StoreCore<Hooks>::write_log(Cell& cell) {
   Ring ring = key.rings->ring_of(*cell.entry);
   if (!ring.take(cell.view, cell.charge->cost, window)) return false;
   Hooks::step();
-  // One whose clock is later by a window may have taken the entry all the same.
-  if (load_tag(*cell.entry) == key.tag) return true;
+  // One whose clock is later by a window may have taken the entry all the same; or the rings were
+  // closed, and those who count elsewhere now have not seen these stamps.
+  if (load_tag(*cell.entry) == key.tag && !superseded(key)) return true;
   ring.give_back(cell.view, cell.charge->cost, window);
   return false;
 }
@@ -270,6 +275,8 @@ Verdict StoreCore<Hooks>::verdict_before(const Cell& cell, Ticks now) const {
   const Key& key = cell.key;
   const Ticks window = key.counter->window.window;
   const std::uint64_t cost = cell.admitted ? 0 : cell.charge->cost;
+  if (cell.older != 0) [[unlikely]]
+    return {cell.admitted, quota_with_older(cell, now, cost, 0)};
   if (key.rings == nullptr || cell.entry == nullptr) {
     return {cell.admitted, quota_of(key.counter->window, cell.seen, cell.now, now, cost)};
   }
@@ -282,6 +289,8 @@ template <class Hooks>
 inline Verdict StoreCore<Hooks>::verdict_after(const Cell& cell, Ticks now) const {
   const Key& key = cell.key;
   if (cell.charge->cost == 0) return verdict_before(cell, now);
+  if (cell.older != 0) [[unlikely]]
+    return {true, quota_with_older(cell, now, 0, cell.charge->cost)};
   if (key.rings == nullptr || cell.overflows) {
     return {true, quota_of(key.counter->window, cell.next, cell.now, now, 0)};
   }
@@ -294,11 +303,12 @@ bool StoreCore<Hooks>::reset(const Charge& charge, Ticks now) {
   Charge nothing = charge;
   nothing.cost = 0;
   Cell cell(*this, nothing);
+  const bool older = cell.key.rings != nullptr && reset_older(cell, now);
   for (;;) {
     find(cell);
     look(cell, now);
-    if (cell.entry == nullptr) return false;
-    if (verdict_before(cell, now).quota.reset_us == 0) return false;
+    if (cell.entry == nullptr) return older;
+    if (verdict_before(cell, now).quota.reset_us == 0) return older;
     if (cell.key.rings != nullptr) {
       // First kept, so that it is not the next client's log that is cleared.
       const Ticks kept = std::max(cell.seen, now + length_of(cell));

@@ -292,19 +292,9 @@ TEST(Store, RefusesMemoryThatIsNotItsOwn) {
   EXPECT_EQ(message(store.geometry), "the table has log_slots 7, this program wants 10000");
   header.log_slots = 10'000;
   header.layout = 9;
-  EXPECT_EQ(message(store.geometry), "the table has layout 9, this program wants 2");
+  EXPECT_EQ(message(store.geometry), "the table has layout 9, this program wants 3");
   header.magic = 0;
   EXPECT_NE(message(store.geometry).find("magic"), std::string::npos);
-}
-
-TEST(Store, IsBoundToOtherRulesOnlyByWhoIsAlone) {
-  TestStore store({{token_bucket, 1, 1s}});
-  const std::array<const Counter*, 1> counters{&store.counters[0]};
-  const auto refused = store.store->bind(counters, {4, 0}, false);
-  ASSERT_FALSE(refused);
-  EXPECT_NE(refused.error().message.find("in use with other rules"), std::string::npos);
-  EXPECT_TRUE(store.store->bind(counters, {2, 0}, false)) << "the same rules";
-  EXPECT_TRUE(store.store->bind(counters, {4, 0}, true));
 }
 
 TEST(Store, SaysHowManyLogSlotsWouldDo) {
@@ -312,8 +302,8 @@ TEST(Store, SaysHowManyLogSlotsWouldDo) {
   Counter logged = store.counters[0];
   logged.window = make_window(sliding_window, {.limit = 100, .window = 1s, .burst = {}});
   logged.ring_slots = 100;
-  const std::array<const Counter*, 1> counters{&logged};
-  const auto bound = store.store->bind(counters, {8, 0}, true);
+  const std::array counters{&logged};
+  const auto bound = store.attach_only()->bind(counters, 0, true);
   ASSERT_FALSE(bound);
   EXPECT_NE(bound.error().message.find("log_slots = 20 is too little"), std::string::npos);
 }

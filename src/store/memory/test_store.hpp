@@ -43,9 +43,7 @@ struct TestStore {
       counter.key = siphash128({7, 7}, std::to_string(counters.size()));
       counter.place = static_cast<std::uint8_t>(counters.size() - 1);
       counter.overflow_count = 4;
-      counter.overflow_first = static_cast<std::uint32_t>(4 * (counters.size() - 1));
       if (rule.algorithm == Algorithm::sliding_window) {
-        counter.ring_set = ring_sets++;
         counter.ring_slots = static_cast<std::uint32_t>(rule.limit);
       }
     }
@@ -55,14 +53,18 @@ struct TestStore {
   TestStore& operator=(const TestStore&) = delete;
   ~TestStore() { ::operator delete(memory.data(), std::align_val_t{kPage}); }
 
-  [[nodiscard]] std::unique_ptr<MemoryStore> attach() {
+  [[nodiscard]] std::unique_ptr<MemoryStore> attach_only() const {
     auto attached = MemoryStore::attach(memory, geometry);
     EXPECT_TRUE(attached) << attached.error().message;
-    std::vector<const Counter*> all;
-    for (const Counter& counter : counters) all.push_back(&counter);
-    const auto bound = (*attached)->bind(all, {2, 0}, true);
-    EXPECT_TRUE(bound) << bound.error().message;
     return std::move(*attached);
+  }
+  [[nodiscard]] std::unique_ptr<MemoryStore> attach() {
+    auto attached = attach_only();
+    std::vector<Counter*> all;
+    for (Counter& counter : counters) all.push_back(&counter);
+    const auto bound = attached->bind(all, 0, true);
+    EXPECT_TRUE(bound) << bound.error().message;
+    return attached;
   }
 
   static Hash128 hash(std::uint64_t client) {
@@ -96,7 +98,6 @@ struct TestStore {
   StoreGeometry geometry;
   std::span<std::byte> memory;
   std::vector<Counter> counters;
-  std::uint32_t ring_sets = 0;
   std::unique_ptr<MemoryStore> store;
 };
 
