@@ -160,18 +160,12 @@ class StoreCore {
     const auto count = [&](const Entry& entry) {
       if (entry.word > now && (entry.tag & kPending) == 0) ++entries;
     };
-<<<<<<< HEAD
     table_.each(part, parts, count);
-    for (const RingSet<Hooks>& set : rings_) set.table.each(part, parts, count);
-    return entries;
-=======
-    table_.each(count);
     for (const RingSet<Hooks>& set : rings_) {
-      set.table.each(count);
-      for (const RingSet<Hooks>& old : set.older) old.table.each(count);
+      set.table.each(part, parts, count);
+      for (const RingSet<Hooks>& old : set.older) old.table.each(part, parts, count);
     }
-    return stats;
->>>>>>> fbb81dc
+    return entries;
   }
 
  private:
