@@ -1,6 +1,7 @@
 """Metrics as Prometheus reads them: promtool accepts what the real server says, and it is complete."""
 
 import os
+import pathlib
 import re
 import signal
 import subprocess
@@ -8,26 +9,7 @@ import time
 
 import harness
 
-# Every family of the documentation. Those of Redis have no sample while there is none.
-FAMILIES = {
-    "rate_limit_requests_total": "counter",
-    "rate_limit_exceeded_total": "counter",
-    "rate_limit_current_usage": "gauge",
-    "rate_limit_redis_latency_seconds": "histogram",
-    "rate_limit_redis_errors_total": "counter",
-    "rate_limit_breaker_state": "gauge",
-    "rate_limit_store_entries": "gauge",
-    "rate_limit_store_capacity": "gauge",
-    "rate_limit_store_evictions_total": "counter",
-    "rate_limit_store_overflow_total": "counter",
-    "rate_limit_store_conflicts_total": "counter",
-    "rate_limit_store_repairs_total": "counter",
-    "rate_limit_config_generation": "gauge",
-    "rate_limit_reloads_total": "counter",
-    "rate_limit_tokens_total": "counter",
-    "rate_limit_identity_warnings_total": "counter",
-    "rate_limit_admin_denied_total": "counter",
-}
+DOCUMENT = pathlib.Path(__file__).parents[2] / "docs/metrics.md"
 RULES = ('default_limit = 5\ndefault_window = "1h"\nexempt_endpoints = ["/health", "/metrics"]\n'
          '[[rate_limiting.endpoints]]\nname = "a \\"quoted\\" \\\\ name"\npattern = "/api/v1/search/*"\n'
          'limit = 2\nwindow = "1h"\n'
@@ -36,6 +18,12 @@ RULES = ('default_limit = 5\ndefault_window = "1h"\nexempt_endpoints = ["/health
          '[rate_limiting.client_identification]\nidentify = ["header:X-Key", "ip"]\n')
 SAMPLE = re.compile(r'([a-z_]+)(?:\{(.*)\})? (\S+)')
 LABEL = re.compile(r'([a-z_]+)="((?:[^"\\]|\\.)*)"')
+
+
+def documented() -> dict[str, tuple[str, set[str]]]:
+    """Type and labels of every family that the documentation names."""
+    rows = re.findall(r"^\| `(rate_limit_\w+)` \| (\w+) \|([\w, ]*)\|", DOCUMENT.read_text(), re.M)
+    return {name: (kind, set(re.findall(r"\w+", labels))) for name, kind, labels in rows}
 
 
 def samples(text: str) -> dict[tuple, float]:
@@ -72,9 +60,13 @@ class MetricsTest(harness.ServerTest):
         checked = subprocess.run(["promtool", "check", "metrics"], input=text, text=True,
                                  capture_output=True, timeout=harness.WITHIN_S)
         self.assertEqual((checked.returncode, checked.stdout + checked.stderr), (0, ""))
-        self.assertEqual(dict(re.findall(r"# TYPE (\S+) (\S+)", text)), FAMILIES)
-        self.assertEqual(sorted(re.findall(r"# HELP (\S+) \S", text)), sorted(FAMILIES))
+        families = documented()
+        self.assertEqual(dict(re.findall(r"# TYPE (\S+) (\S+)", text)),
+                         {name: kind for name, (kind, _) in families.items()})
+        self.assertEqual(sorted(re.findall(r"# HELP (\S+) \S", text)), sorted(families))
         found = samples(text)
+        for name, *labels in found:
+            self.assertEqual({label for label, _ in labels}, families[name][1], name)
         self.assertEqual({key[3][1] for key in found if key[0] == "rate_limit_requests_total"},
                          {"allowed", "denied", "exempt", "shadow"})
         self.assertEqual(found["rate_limit_exceeded_total", ("endpoint", 'a "quoted" \\ name'),
