@@ -8,7 +8,7 @@
 
 #include "adapters/asio/admin_reset.hpp"
 #include "adapters/asio/page.hpp"
-#include "adapters/asio/strict.hpp"
+#include "core/ascii.hpp"
 #include "core/json_text.hpp"
 
 namespace tidegate::server {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/ascii.hpp"
+
 namespace tidegate::server {
 
 std::optional<Refusal> refuse_beginning(std::string_view received) {
@@ -57,13 +59,6 @@ std::optional<Refusal> refuse_framing(const Framing& framing) {
     return Refusal{417, "the only expectation understood is 100-continue"};
   }
   return std::nullopt;
-}
-
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  };
-  return std::ranges::equal(a, b, {}, lower, lower);
 }
 
 }  // namespace tidegate::server

@@ -43,7 +43,4 @@ struct Framing {
 /// absurd length; expectations nobody knows.
 [[nodiscard]] std::optional<Refusal> refuse_framing(const Framing& framing);
 
-/// Compares ASCII text without regard to case.
-[[nodiscard]] bool equal_ignoring_case(std::string_view a, std::string_view b);
-
 }  // namespace tidegate::server

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,6 +25,13 @@ using ConfigPath = std::optional<std::string>;
 int serve(const ConfigPath& config, const ServeOptions& options);
 int check(const ConfigPath& config);
 int replay(const ConfigPath& config, const std::string& backend);
+
+struct AccessLogOptions {
+  std::string log;       ///< a file, or "-" for standard input
+  ConfigPath compare;    ///< another configuration, to compare with
+  std::size_t top = 20;  ///< how many clients are named
+};
+int replay_access_log(const ConfigPath& config, const AccessLogOptions& options);
 
 struct ExplainOptions {
   std::string peer = "127.0.0.1";

@@ -8,35 +8,20 @@
 #include "adapters/posix/segment.hpp"
 #include "apps/tidegate/commands.hpp"
 #include "engine/explain.hpp"
+#include "engine/header_list.hpp"
 
 namespace tidegate::command {
 namespace {
 
-class HeaderList final : public HeaderLines {
- public:
-  /// False if `line` is not "Name: value".
-  bool add(std::string_view line) {
-    const std::size_t colon = line.find(':');
-    if (colon == 0 || colon == std::string_view::npos) return false;
-    std::string_view value = line.substr(colon + 1);
-    while (value.starts_with(' ')) value.remove_prefix(1);
-    lines_.emplace_back(lower(line.substr(0, colon)), value);
-    return true;
-  }
-  void each(std::string_view name, FunctionRef<bool(std::string_view)> use) const override {
-    for (const auto& [key, value] : lines_) {
-      if (key == lower(name) && !use(value)) return;
-    }
-  }
-
- private:
-  static std::string lower(std::string_view text) {
-    std::string out{text};
-    for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-    return out;
-  }
-  std::vector<std::pair<std::string, std::string>> lines_;
-};
+/// Adds a header line; false if it is not "Name: value".
+bool add_header(std::string_view line, HeaderList& headers) {
+  const std::size_t colon = line.find(':');
+  if (colon == 0 || colon == std::string_view::npos) return false;
+  std::string_view value = line.substr(colon + 1);
+  while (value.starts_with(' ')) value.remove_prefix(1);
+  headers.add(std::string(line.substr(0, colon)), std::string(value));
+  return true;
+}
 
 /// What is wrong with the configuration as a whole, as faults of single keys are written.
 std::string fault_of(const LoadedConfig& loaded, const Error& error) {
@@ -106,7 +91,7 @@ int check(const ConfigPath& config) {
 int explain(const ConfigPath& config, const ExplainOptions& options) {
   HeaderList headers;
   for (const std::string& line : options.headers) {
-    if (!headers.add(line)) {
+    if (!add_header(line, headers)) {
       fmt::print(stderr, "-H '{}': a header line is allowed, 'Name: value'\n", line);
       return kUsage;
     }

@@ -70,12 +70,29 @@ int main(int argc, char** argv) {
   explain.callback([&] { result = command::explain(config, explain_options); });
 
   std::string backend;
-  CLI::App& replay = *app.add_subcommand("replay",
-                                         "Decide requests with given times: one JSON "
-                                         "object a line in, one out");
+  command::AccessLogOptions log_options;
+  CLI::App& replay =
+      *app.add_subcommand("replay",
+                          "Decide requests of the past, on counts of their own: one JSON object "
+                          "a line in, one out;\nor an access log of nginx or Apache, and say who "
+                          "would have been limited");
   add_config(replay, config);
   replay.add_option("--backend", backend, "memory (the default)");
-  replay.callback([&] { result = command::replay(config, backend); });
+  CLI::Option* const log = replay.add_option(
+      "--access-log", log_options.log,
+      "A log in the common, combined or nginx's default format, the oldest lines first; - is "
+      "standard input");
+  replay
+      .add_option("--compare", log_options.compare,
+                  "Another configuration: say what it would change")
+      ->needs(log);
+  replay.add_option("--top", log_options.top, "How many clients are named")
+      ->needs(log)
+      ->capture_default_str();
+  replay.callback([&] {
+    result = log->count() == 0 ? command::replay(config, backend)
+                               : command::replay_access_log(config, log_options);
+  });
 
   command::ClientOptions client_options;
   const auto add_client = [&](CLI::App& command) {

@@ -10,6 +10,7 @@
 
 #include <boost/json/src.hpp>
 
+#include "engine/header_list.hpp"
 #include "engine/json_text.hpp"
 
 namespace tidegate {
@@ -17,35 +18,13 @@ namespace {
 
 namespace json = boost::json;
 
-/// Names of header fields know no case.
-bool same_name(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(),
-                                            [&](char x, char y) { return lower(x) == lower(y); });
-}
-
-class Headers final : public HeaderLines {
- public:
-  void add(std::string name, std::string value) {
-    lines_.emplace_back(std::move(name), std::move(value));
-  }
-  void each(std::string_view name, FunctionRef<bool(std::string_view)> use) const override {
-    for (const auto& [key, value] : lines_) {
-      if (same_name(key, name) && !use(value)) return;
-    }
-  }
-
- private:
-  std::vector<std::pair<std::string, std::string>> lines_;
-};
-
 /// A request as written down: owns what a Request only views.
 struct Recorded {
   std::optional<Micros> t_us;
   std::optional<IpAddress> peer;
   std::string method;
   std::string target;
-  Headers headers;
+  HeaderList headers;
   std::optional<std::uint64_t> cost;
 };
 
@@ -117,7 +96,7 @@ class LineReader {
     return text(*value, name, out);
   }
 
-  bool read_headers(const json::value& value, Headers& out) {
+  bool read_headers(const json::value& value, HeaderList& out) {
     const json::object* headers = value.if_object();
     if (headers == nullptr) {
       error_ = "headers: an object of strings or arrays of strings is allowed";
@@ -266,8 +245,18 @@ void Replay::line(std::string_view line, std::string& out) {
                         .target = recorded.target,
                         .headers = &recorded.headers,
                         .cost = recorded.cost};
-  state_->engine->decide(request, *recorded.t_us, state_->decision);
-  append_decision(*recorded.t_us, state_->decision, out);
+  append_decision(*recorded.t_us, decide(request, *recorded.t_us), out);
+}
+
+const Decision& Replay::decide(const Request& request, Micros t_us) {
+  state_->engine->decide(request, t_us, state_->decision);
+  return state_->decision;
+}
+
+const Policy& Replay::policy() const { return state_->engine->policy(); }
+
+StoreStats Replay::stats(Micros t_us) const {
+  return state_->store->stats(ticks_from_micros(t_us));
 }
 
 }  // namespace tidegate

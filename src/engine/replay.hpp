@@ -1,5 +1,5 @@
-// The whole engine on given times: one JSON request a line in, one JSON decision a line out. This
-// is how rules are tested without a server and how the engine is compared with an exact reference.
+// The whole engine on given times. This is how rules are tested without a server, against an access
+// log too, and how the engine is compared with an exact reference.
 #pragma once
 
 #include <expected>
@@ -22,9 +22,16 @@ class Replay {
   Replay& operator=(Replay&&) noexcept;
   ~Replay();
 
-  /// Decides one line and appends the answer and a newline to `out`. A line that is no request is
-  /// answered with status 400 and changes nothing.
+  /// Decides one line, a request in JSON, and appends the answer and a newline to `out`. A line
+  /// that is no request is answered with status 400 and changes nothing.
   void line(std::string_view line, std::string& out);
+
+  /// Decides one request. The decision is valid until the next one.
+  const Decision& decide(const Request& request, Micros t_us);
+
+  [[nodiscard]] const Policy& policy() const;
+  /// Looks at the whole table.
+  [[nodiscard]] StoreStats stats(Micros t_us) const;
 
  private:
   struct State;

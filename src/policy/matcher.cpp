@@ -7,6 +7,8 @@
 #include <tuple>
 #include <unordered_map>
 
+#include "core/ascii.hpp"
+#include "core/text_hash.hpp"
 #include "policy/pattern.hpp"
 
 namespace tidegate {
@@ -46,11 +48,6 @@ std::vector<std::size_t> order_of(const std::vector<EndpointMatcher::Entry>& ent
   return order;
 }
 
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-  return std::ranges::equal(a, b, {}, lower, lower);
-}
-
 /// An entry where its pattern ends.
 struct Target {
   Rank rank = kWorst;
@@ -81,10 +78,6 @@ struct Best {
       }
     }
   }
-};
-
-struct TextHash : std::hash<std::string_view> {
-  using is_transparent = void;
 };
 
 }  // namespace

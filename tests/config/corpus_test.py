@@ -4,7 +4,6 @@ A file of corpus/ ends with its faults, one for each line that begins with "#! "
 mistake.
 """
 
-import argparse
 import os
 import pathlib
 import shutil
@@ -13,8 +12,11 @@ import sys
 import tempfile
 import unittest
 
+sys.path.append(str(pathlib.Path(__file__).parents[1]))
+import command_under_test
+from command_under_test import tidegate
+
 CORPUS = pathlib.Path(__file__).parent / "corpus"
-COMMAND = ""
 
 DURATION = ('"1ms" to "366d": one integer and one unit (ms, s, m, h, d), or an integer of '
             'seconds')
@@ -82,7 +84,7 @@ def run(*arguments: str, folder: pathlib.Path, variables: dict[str, str] | None 
         **options) -> Answer:
     kept = {name: value for name, value in os.environ.items()
             if not name.startswith("RATE_LIMIT_") and name != "REDIS_URL"}
-    return Answer(subprocess.run([COMMAND, *arguments], cwd=folder, env=kept | (variables or {}),
+    return Answer(subprocess.run([tidegate(), *arguments], cwd=folder, env=kept | (variables or {}),
                                  capture_output=True, timeout=60, **options))
 
 
@@ -192,7 +194,7 @@ class Files(InAFolder):
     def test_a_file_without_permission(self):
         nobody = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
         # Where nobody may read and run it, wherever the build is.
-        command = shutil.copy(COMMAND, self.folder / "tidegate")
+        command = shutil.copy(tidegate(), self.folder / "tidegate")
         self.folder.chmod(0o755)
         (self.folder / "f.toml").touch(mode=0o000)
         done = subprocess.run([command, "check", "f.toml"], cwd=self.folder, capture_output=True,
@@ -263,8 +265,4 @@ class Variables(InAFolder):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--tidegate", required=True)
-    arguments, rest = parser.parse_known_args()
-    COMMAND = arguments.tidegate
-    unittest.main(argv=[sys.argv[0], *rest])
+    command_under_test.main()

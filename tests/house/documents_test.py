@@ -11,7 +11,6 @@ Blocks run in a folder of the document's own, with the command and tidegate.toml
 them. What talks to port 8000 finds the demonstration there, started as `make run` starts it.
 """
 
-import argparse
 import dataclasses
 import pathlib
 import re
@@ -21,10 +20,12 @@ import sys
 import tempfile
 import unittest
 
+sys.path.append(str(pathlib.Path(__file__).parents[1]))
+import command_under_test
+from command_under_test import tidegate
 import demo
 
 ROOT = pathlib.Path(__file__).parents[2]
-COMMAND = pathlib.Path()
 
 BLOCK = re.compile(r"<!-- (run|prints|serves|config)(?: ([\w.-]+))? -->\n+```\w*\n(.*?)^```$",
                    re.DOTALL | re.MULTILINE)
@@ -86,14 +87,14 @@ class Reading:
         self.server: subprocess.Popen | None = None
         self.printed = ""
         (folder / "build/release/bin").mkdir(parents=True)
-        (folder / "build/release/bin/tidegate").symlink_to(COMMAND)
+        (folder / "build/release/bin/tidegate").symlink_to(tidegate())
         shutil.copy(ROOT / "tidegate.toml", folder)
 
     def close(self) -> None:
         if self.server:
             self.server.terminate()
             self.server.wait(demo.STOP_WITHIN_S)
-        demo.remove_segments(COMMAND, self.variables)
+        demo.remove_segments(tidegate(), self.variables)
 
     def here(self, text: str) -> str:
         return PORT.sub(str(self.port), text)
@@ -101,7 +102,7 @@ class Reading:
     def start_server(self) -> None:
         with (self.folder / "served").open("w") as served:
             self.server = subprocess.Popen(
-                [COMMAND, "serve", "--demo", "--workers", "2", "--listen",
+                [tidegate(), "serve", "--demo", "--workers", "2", "--listen",
                  f"127.0.0.1:{self.port}", "--config", "tidegate.toml"],
                 cwd=self.folder, env=self.variables, stdin=subprocess.DEVNULL, stdout=served,
                 stderr=subprocess.DEVNULL)
@@ -131,7 +132,7 @@ class Reading:
     def config(self, text: str, name: str | None) -> None:
         path = self.folder / (name or "unnamed.toml")
         path.write_text(text)
-        done = subprocess.run([COMMAND, "check", path.name], cwd=self.folder, env=self.variables,
+        done = subprocess.run([tidegate(), "check", path.name], cwd=self.folder, env=self.variables,
                               capture_output=True, text=True, timeout=30)
         if done.returncode != 0 or done.stderr:
             raise AssertionError(done.stdout + done.stderr)
@@ -186,8 +187,4 @@ class TheRunnerItself(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--tidegate", required=True, type=pathlib.Path)
-    arguments, rest = parser.parse_known_args()
-    COMMAND = arguments.tidegate.resolve()
-    unittest.main(argv=[sys.argv[0], *rest])
+    command_under_test.main()

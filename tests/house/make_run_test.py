@@ -1,6 +1,5 @@
 """`make run PORT=...` from the built tree: it starts, answers, and leaves nothing behind."""
 
-import argparse
 import os
 import pathlib
 import signal
@@ -8,10 +7,12 @@ import subprocess
 import sys
 import unittest
 
+sys.path.append(str(pathlib.Path(__file__).parents[1]))
+import command_under_test
+from command_under_test import tidegate
 import demo
 
 ROOT = pathlib.Path(__file__).parents[2]
-COMMAND = ""
 
 
 def members_of_group(group: int) -> list[str]:
@@ -34,7 +35,7 @@ class MakeRun(unittest.TestCase):
         # Flags of a make that runs this test are not for the one that is tested.
         for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL"):
             self.variables.pop(name, None)
-        self.addCleanup(demo.remove_segments, COMMAND, self.variables)
+        self.addCleanup(demo.remove_segments, tidegate(), self.variables)
 
     def make_run(self) -> subprocess.Popen:
         """In a group of its own, as a shell starts it: Ctrl-C is a signal to the group."""
@@ -77,8 +78,4 @@ class MakeRun(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--tidegate", required=True)
-    arguments, rest = parser.parse_known_args()
-    COMMAND = arguments.tidegate
-    unittest.main(argv=[sys.argv[0], *rest])
+    command_under_test.main()

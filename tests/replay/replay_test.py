@@ -4,19 +4,21 @@ A case is NAME.toml, NAME.in.jsonl and NAME.out.jsonl. The order of members does
 that the case leaves out may be there; of a bad request only status and error code are compared.
 """
 
-import argparse
 import json
 import pathlib
 import subprocess
 import sys
 import unittest
 
+sys.path.append(str(pathlib.Path(__file__).parents[1]))
+import command_under_test
+from command_under_test import tidegate
+
 CASES = pathlib.Path(__file__).parent / "cases"
-COMMAND = ""
 
 
 def replay(config: pathlib.Path, lines: bytes) -> list[bytes]:
-    done = subprocess.run([COMMAND, "replay", "--config", str(config)],
+    done = subprocess.run([tidegate(), "replay", "--config", str(config)],
                           input=lines, capture_output=True, timeout=120, check=True)
     return done.stdout.splitlines()
 
@@ -86,8 +88,4 @@ class Replay(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--tidegate", required=True)
-    arguments, rest = parser.parse_known_args()
-    COMMAND = arguments.tidegate
-    unittest.main(argv=[sys.argv[0], *rest])
+    command_under_test.main()
