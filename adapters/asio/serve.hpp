@@ -10,9 +10,10 @@ namespace tidegate {
 
 struct ServeOptions {
   std::string listen = "127.0.0.1:8000";  ///< HOST:PORT or [v6]:PORT; port 0 takes a free one
-  std::optional<std::string> ops_listen;  ///< moves /health and /metrics to a port of their own
-  bool demo = false;                      ///< adds the small API behind the limiter
-  unsigned workers = 1;                   ///< worker processes, at least 1
+  std::optional<std::string>
+      ops_listen;        ///< moves /health, /metrics and /admin to a port of its own
+  bool demo = false;     ///< adds the small API behind the limiter
+  unsigned workers = 1;  ///< worker processes, at least 1
 };
 
 /// Serves until SIGTERM or SIGINT, and returns the exit code: 0 after such a stop, 1 if a port

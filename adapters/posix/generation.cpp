@@ -148,7 +148,7 @@ std::expected<std::unique_ptr<Generation>, Faults> put_in_force(const Segment& s
   if (done) {
     segment.config().note_done();
   } else {
-    segment.config().note_refused(joined(done.error()), segment.now_us());
+    segment.config().note_refused(joined(done.error()), wall_us());
   }
   return done;
 }
@@ -161,7 +161,7 @@ std::expected<std::unique_ptr<Generation>, Faults> take_up(const Segment& segmen
 
 void note_refused(const Segment& segment, const Faults& faults) {
   const auto turn = segment.take_turn();
-  if (turn) segment.config().note_refused(joined(faults), segment.now_us());
+  if (turn) segment.config().note_refused(joined(faults), wall_us());
 }
 
 }  // namespace tidegate::posix

@@ -316,12 +316,7 @@ Status Limiter::status() const {
   status.health = health.status;
   status.backend = health.backend;
   status.breaker = health.breaker;
-  const posix::ReloadState reloads = impl_->config_state.state();
-  status.reloads = {.generation = reloads.generation,
-                    .succeeded = reloads.done,
-                    .failed = reloads.refused,
-                    .last_error = reloads.error,
-                    .last_error_us = reloads.refused_us};
+  status.reloads = impl_->config_state.state();
   const auto generation = impl_->generations.pin();
   status.failure_mode = to_string(generation->config().failure_mode);
   status.warnings = generation->loaded.warnings;
@@ -345,13 +340,13 @@ Health Limiter::health() const {
       generation->engine->peek("ip:local", generation->engine->policy().default_rule().name,
                                "anonymous", impl_->segment.now_us());
   const std::chrono::duration<double, std::milli> taken = SteadyClock::now() - start;
-  const posix::ReloadState reloads = impl_->config_state.state();
+  Status::Reloads reloads = impl_->config_state.state();
   return {.status = "ok",
           .backend = to_string(generation->config().backend),
           .latency_ms = taken.count(),
           .breaker = "closed",
           .generation = reloads.generation,
-          .reload_error = reloads.error};
+          .reload_error = std::move(reloads.last_error)};
 }
 
 void Limiter::reopen_log() {

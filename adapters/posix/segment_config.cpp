@@ -74,18 +74,19 @@ void SegmentConfig::note_done() {
   shared_->error.write("");
 }
 
-void SegmentConfig::note_refused(std::string_view error, Micros now_us) {
+void SegmentConfig::note_refused(std::string_view error, Micros wall_us) {
   shared_->reloads_refused.fetch_add(1);
-  shared_->refused_us.store(now_us);
+  shared_->refused_us.store(wall_us);
   shared_->error.write(error);
 }
 
-ReloadState SegmentConfig::state() const {
-  return {.generation = generation(),
-          .done = shared_->reloads_done.load(),
-          .refused = shared_->reloads_refused.load(),
-          .error = shared_->error.read(),
-          .refused_us = shared_->refused_us.load()};
+Status::Reloads SegmentConfig::state() const {
+  Status::Reloads state{.generation = generation(),
+                        .succeeded = shared_->reloads_done.load(),
+                        .failed = shared_->reloads_refused.load(),
+                        .last_error = shared_->error.read()};
+  if (!state.last_error.empty()) state.last_error_us = shared_->refused_us.load();
+  return state;
 }
 
 std::uint64_t SegmentConfig::count_request(Micros now_us, std::uint64_t most) {

@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "core/time.hpp"
+#include "tidegate/status.hpp"
 
 namespace tidegate::posix {
 
@@ -34,18 +35,9 @@ struct SharedConfig {
   std::atomic<std::uint64_t> reloads_done;
   std::atomic<std::uint64_t> reloads_refused;
   std::atomic<std::uint64_t> asked;  ///< minute x 256 + reloads asked for at the admin endpoint
-  std::atomic<Micros> refused_us;    ///< when the last one was refused
+  std::atomic<Micros> refused_us;    ///< when the last one was refused, wall clock
   SharedText<1024> source;           ///< the file that the text is from
   SharedText<4096> error;            ///< why the last reload was refused; "": it was not
-};
-
-/// What metrics and health show of it.
-struct ReloadState {
-  std::uint64_t generation = 0;
-  std::uint64_t done = 0;
-  std::uint64_t refused = 0;
-  std::string error;      ///< of the last reload, if it was refused
-  Micros refused_us = 0;  ///< and when, by the segment's clock
 };
 
 struct ConfigText {
@@ -70,9 +62,9 @@ class SegmentConfig {
   std::uint64_t write(std::string_view text, std::string_view source);
 
   void note_done();
-  void note_refused(std::string_view error, Micros now_us);
+  void note_refused(std::string_view error, Micros wall_us);
   /// Any thread, at any time.
-  [[nodiscard]] ReloadState state() const;
+  [[nodiscard]] Status::Reloads state() const;
   /// Counts a request for a reload against `most` a minute. 0: go ahead; else the seconds to wait.
   [[nodiscard]] std::uint64_t count_request(Micros now_us, std::uint64_t most);
 

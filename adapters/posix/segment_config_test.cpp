@@ -54,15 +54,15 @@ TEST(SegmentConfig, DoesNotBelieveATextThatWasNotWrittenWhole) {
 TEST(SegmentConfig, RemembersWhatBecameOfReloads) {
   Memory memory;
   memory.config.note_refused("f:1:2: wrong", 5);
-  EXPECT_EQ(memory.config.state().refused, 1U);
-  EXPECT_EQ(memory.config.state().error, "f:1:2: wrong");
-  EXPECT_EQ(memory.config.state().refused_us, 5U);
+  EXPECT_EQ(memory.config.state().failed, 1U);
+  EXPECT_EQ(memory.config.state().last_error, "f:1:2: wrong");
+  EXPECT_EQ(memory.config.state().last_error_us, 5U);
   memory.config.note_refused(std::string(10'000, 'x'), 6);
-  EXPECT_EQ(memory.config.state().error, std::string(4'096, 'x'));
+  EXPECT_EQ(memory.config.state().last_error, std::string(4'096, 'x'));
   memory.config.note_done();
-  EXPECT_EQ(memory.config.state().done, 1U);
-  EXPECT_EQ(memory.config.state().refused, 2U);
-  EXPECT_EQ(memory.config.state().error, "");
+  EXPECT_EQ(memory.config.state().succeeded, 1U);
+  EXPECT_EQ(memory.config.state().failed, 2U);
+  EXPECT_EQ(memory.config.state().last_error, "");
 }
 
 TEST(SegmentConfig, AShortTextIsNeverSeenHalfWritten) {
@@ -71,12 +71,13 @@ TEST(SegmentConfig, AShortTextIsNeverSeenHalfWritten) {
   std::atomic<bool> mixed = false;
   std::thread reader([&] {
     while (!stop) {
-      const std::string seen = memory.config.state().error;
+      const std::string seen = memory.config.state().last_error;
       if (seen.find_first_not_of(seen.empty() ? 'x' : seen[0]) != std::string::npos) mixed = true;
     }
   });
   for (int i = 0; i < 3'000; ++i) {
-    memory.config.note_refused(std::string(static_cast<std::size_t>(i), static_cast<char>('a' + i % 26)), 0);
+    memory.config.note_refused(
+        std::string(static_cast<std::size_t>(i), static_cast<char>('a' + i % 26)), 0);
   }
   stop = true;
   reader.join();

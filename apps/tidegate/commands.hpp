@@ -2,6 +2,7 @@
 // Results go to stdout, everything else to stderr.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -49,6 +50,13 @@ int peek(const ConfigPath& config, const ClientOptions& options);
 int reset(const ConfigPath& config, const ClientOptions& options);
 
 int reload(const ConfigPath& config);
+
+struct TopOptions {
+  bool once = false;  ///< one text, also on a terminal
+  /// Between two looks; absent: a second on a terminal, one look elsewhere.
+  std::optional<std::chrono::milliseconds> interval;
+};
+int top(const ConfigPath& config, const TopOptions& options);
 
 int segment_list();
 int segment_remove(const std::string& name);

@@ -1,6 +1,10 @@
 // The command line: reads the arguments and calls a command. Nothing else.
 #include <fmt/format.h>
 
+#include <chrono>
+#include <cmath>
+#include <map>
+#include <optional>
 #include <string>
 
 #include <CLI/CLI.hpp>
@@ -38,7 +42,7 @@ int main(int argc, char** argv) {
   add_config(serve, config);
   serve.add_option("--listen", serve_options.listen, "Address and port")->capture_default_str();
   serve.add_option("--ops-listen", serve_options.ops_listen,
-                   "Serve /health and /metrics at an address and port of their own");
+                   "Serve /health, /metrics and /admin at an address and port of their own");
   serve.add_flag("--demo", serve_options.demo, "Add a small API behind the limiter to try it on");
   serve.add_option("--workers", serve_options.workers, "Worker processes")
       ->check(CLI::Range(1, 256))
@@ -122,6 +126,27 @@ int main(int argc, char** argv) {
                                          "share its segment, while traffic flows");
   add_config(reload, config);
   reload.callback([&] { result = command::reload(config); });
+
+  bool once = false;
+  double interval_s = 1;
+  CLI::App& top = *app.add_subcommand("top",
+                                      "Watch the segment: rules, rates, rejects, busiest clients. "
+                                      "q quits; plain text where the output is no terminal");
+  add_config(top, config);
+  top.add_flag("--once", once, "Print one look and end");
+  CLI::Option* const interval =
+      top.add_option("--interval", interval_s, "Time between two looks, as 500ms, 2s or 1m")
+          ->transform(CLI::AsNumberWithUnit(
+              std::map<std::string, double>{{"ms", 1e-3}, {"s", 1}, {"m", 60}}))
+          ->check(CLI::Range(0.1, 3600.0))
+          ->capture_default_str();
+  top.callback([&] {
+    command::TopOptions options{.once = once, .interval = std::nullopt};
+    if (interval->count() != 0) {
+      options.interval = std::chrono::milliseconds(std::llround(interval_s * 1e3));
+    }
+    result = command::top(config, options);
+  });
 
   CLI::App& segment = *app.add_subcommand("segment", "The shared memory that counts live in");
   segment.require_subcommand(1);

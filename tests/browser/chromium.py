@@ -4,6 +4,7 @@
         page = browser.open("http://127.0.0.1:8000/")
         page.evaluate("document.title")                       # a value, or what a promise becomes
         page.wait_for("document.querySelector('#done')")      # until it is true
+        page.requests, page.console                           # what it asked for, and complained of
         page.screenshot(pathlib.Path("page.png"))
 
 A profile of its own in a temporary folder; nothing is read from or left in the user's. The protocol
@@ -53,6 +54,7 @@ class Chromium:
         os.close(from_browser)
         self._numbers = itertools.count(1)
         self._received = b""
+        self._pages: dict[str, Page] = {}
 
     def __enter__(self):
         return self
@@ -71,16 +73,21 @@ class Chromium:
         os.close(self._from)
         self._profile.cleanup()
 
-    def open(self, url: str) -> "Page":
-        """A new page, once it is loaded."""
+    def open(self, url: str, width: int | None = None, height: int = 900) -> "Page":
+        """A new page, once it is loaded; of another size than the browser's if one is given."""
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        page = Page(self, session)
+        page = self._pages[session] = Page(self, session)
+        for domain in ("Network", "Runtime", "Log"):
+            page.call(f"{domain}.enable")
+        if width is not None:
+            page.call("Emulation.setDeviceMetricsOverride", width=width, height=height,
+                      deviceScaleFactor=1, mobile=False)
         page.go_to(url)
         return page
 
     def call(self, method: str, session: str | None = None, **parameters) -> dict:
-        """One command of the protocol, and its result. Events in between are passed over."""
+        """One command of the protocol, and its result. Events in between go to their page."""
         number = next(self._numbers)
         command = {"id": number, "method": method, "params": parameters}
         if session is not None:
@@ -92,6 +99,8 @@ class Chromium:
         while True:
             message = self._receive(deadline)
             if message.get("id") != number:
+                if page := self._pages.get(message.get("sessionId", "")):
+                    page.note(message["method"], message["params"])
                 continue
             if "error" in message:
                 raise AssertionError(f"{method}: {message['error']['message']}")
@@ -109,10 +118,23 @@ class Chromium:
 
 
 class Page:
-    """One tab of a browser."""
+    """One tab of a browser, with what it asked for and complained of up to the last call."""
 
     def __init__(self, browser: Chromium, session: str):
         self._browser, self._session = browser, session
+        self.requests: list[str] = []  # URLs
+        self.console: list[str] = []   # errors and warnings, the browser's own included
+
+    def note(self, event: str, parameters: dict) -> None:
+        """Takes an event of the protocol."""
+        if event == "Network.requestWillBeSent":
+            self.requests.append(parameters["request"]["url"])
+        elif event == "Runtime.consoleAPICalled" and parameters["type"] in ("error", "warning"):
+            self.console.append(str(parameters["args"]))
+        elif event == "Runtime.exceptionThrown":
+            self.console.append(str(parameters["exceptionDetails"]))
+        elif event == "Log.entryAdded" and parameters["entry"]["level"] in ("error", "warning"):
+            self.console.append(parameters["entry"]["text"])
 
     def call(self, method: str, **parameters) -> dict:
         return self._browser.call(method, self._session, **parameters)
@@ -139,9 +161,19 @@ class Page:
         deadline = time.monotonic() + within_s
         while not (value := self.evaluate(expression)):
             if time.monotonic() > deadline:
-                raise AssertionError(f"never true within {within_s} s: {expression}")
+                raise AssertionError(f"never true within {within_s} s: {expression}\n"
+                                     f"the page shows: {self.text()}\nconsole: {self.console}")
             time.sleep(0.05)
         return value
+
+    def text(self, selector: str = "body") -> str:
+        """What somebody reads there."""
+        return self.evaluate(f"document.querySelector({json.dumps(selector)})?.innerText ?? ''")
+
+    def prefer(self, color_scheme: str) -> None:
+        """light or dark."""
+        self.call("Emulation.setEmulatedMedia",
+                  features=[{"name": "prefers-color-scheme", "value": color_scheme}])
 
     def type(self, selector: str, text: str) -> None:
         """Types into a field, as a user's keys would."""
@@ -152,4 +184,6 @@ class Page:
         self.evaluate(f"document.querySelector({json.dumps(selector)}).click()")
 
     def screenshot(self, file: pathlib.Path) -> None:
-        file.write_bytes(base64.b64decode(self.call("Page.captureScreenshot")["data"]))
+        """Of the whole page, below the window's edge too."""
+        image = self.call("Page.captureScreenshot", captureBeyondViewport=True)
+        file.write_bytes(base64.b64decode(image["data"]))

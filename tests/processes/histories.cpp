@@ -392,8 +392,8 @@ int main(std::span<char*> given) {
   history.clock().store(kLatest / 2 / kTicksPerMicro * kTicksPerMicro);
   const std::uint64_t deaths = variant.run(history, options);
   HorizonWatch::begin(history);
-  const StoreStats stats = Attached<RealHooks>(history.store(), workload, 0)
-                               .core.counts(workload.geometry.capacity);
+  const StoreStats stats =
+      Attached<RealHooks>(history.store(), workload, 0).core.counts(workload.geometry.capacity);
 
   if (stats.overflow != 0) {
     fmt::print("not checked, seed {}: {} charges on shared words mix the histories of clients\n",

@@ -148,8 +148,8 @@ int main(std::span<char*> given) {
   const std::uint64_t deaths = variant.run(arena, options);
   std::uint64_t grants = 0;
   const std::uint64_t above = check(arena, workload, grants);
-  const StoreStats stats = Attached<RealHooks>(arena.store(), workload, 0)
-                               .core.counts(workload.geometry.capacity);
+  const StoreStats stats =
+      Attached<RealHooks>(arena.store(), workload, 0).core.counts(workload.geometry.capacity);
   const std::uint64_t at_steps = arena.deaths_at_steps();
   fmt::print(
       "{}, {}, seed {}: {} decisions each, {} grants, {} deaths ({} of them at steps), {} "

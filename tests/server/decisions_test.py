@@ -179,7 +179,8 @@ class Decisions(harness.ServerTest):
         self.assertEqual(answer.status, 200)
         body = json.loads(answer.body)
         self.assertGreater(body.pop("latency_ms"), 0)
-        self.assertEqual(body, {"status": "ok", "backend": "memory", "breaker": "closed"})
+        self.assertEqual(body, {"status": "ok", "backend": "memory", "breaker": "closed",
+                                "generation": 1, "reload_error": None})
 
 
 if __name__ == "__main__":

@@ -45,14 +45,12 @@ class Server:
                  environment: dict[str, str] | None = None):
         self.segment = segment or unique_name()
         self.folder = tempfile.TemporaryDirectory()
-        self.config = config = pathlib.Path(self.folder.name) / "limits.toml"
-        # Tables come last in TOML, and `rules` may hold some.
-        config.write_text(f'[rate_limiting]\nnamespace = "test"\n{rules}\n[rate_limiting.memory]\n'
-                          f'segment = "{self.segment}"\ncapacity = 10_000\nlog_slots = 10_000\n')
+        self.config = pathlib.Path(self.folder.name) / "limits.toml"
+        self.write(rules)
         self.log_path = pathlib.Path(self.folder.name) / "stderr"
         with self.log_path.open("w") as log:
             self.process = subprocess.Popen(
-                [COMMAND, "serve", "--config", config, "--listen", listen,
+                [COMMAND, "serve", "--config", self.config, "--listen", listen,
                  "--workers", str(workers), *(["--demo"] if demo else []), *options],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True,
                 env=variables() | (environment or {}))
@@ -68,6 +66,12 @@ class Server:
         if not self.ports:
             raise AssertionError(f"the server did not start: {self.log()}")
         self.port = self.ports[0]
+
+    def write(self, rules: str, memory: str = "capacity = 10_000") -> None:
+        # Tables come last in TOML, and `rules` may hold some.
+        self.config.write_text(
+            f'[rate_limiting]\nnamespace = "test"\n{rules}\n[rate_limiting.memory]\n'
+            f'segment = "{self.segment}"\n{memory}\nlog_slots = 10_000\n')
 
     def log(self) -> str:
         return self.log_path.read_text(errors="replace")
@@ -193,6 +197,21 @@ class ServerTest(unittest.TestCase):
             answer = connection.ask(*arguments, **fields)
         self.assertIsNotNone(answer)
         return answer
+
+    def tidegate(self, server: Server, *arguments: str) -> str:
+        """What a command prints that works on the server's segment."""
+        command, *rest = arguments
+        done = subprocess.run([COMMAND, command, "--config", server.config, *rest],
+                              capture_output=True, text=True, timeout=WITHIN_S)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    def sample(self, server: Server, name: str) -> int:
+        """The value of a metric, 0 where there is none yet."""
+        for line in self.ask(server, "/metrics").body.decode().splitlines():
+            if line.startswith(name + " "):
+                return int(line.split()[-1])
+        return 0
 
     def ask_all_at_once(self, server: Server, threads: int, each: int) -> list[int]:
         """The status of each of many requests, 0 where the connection broke."""

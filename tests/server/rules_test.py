@@ -10,21 +10,6 @@ import harness
 
 
 class Rules(harness.ServerTest):
-    def tidegate(self, server: harness.Server, *arguments: str) -> str:
-        """What a command prints that works on the server's segment."""
-        command, *rest = arguments
-        done = subprocess.run([harness.COMMAND, command, "--config", server.config, *rest],
-                              capture_output=True, text=True, timeout=harness.WITHIN_S)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        return done.stdout
-
-    def sample(self, server: harness.Server, name: str) -> int:
-        """The value of a metric, 0 where there is none yet."""
-        for line in self.ask(server, "/metrics").body.decode().splitlines():
-            if line.startswith(name + " "):
-                return int(line.split()[-1])
-        return 0
-
     def test_a_shadow_is_counted_and_logged_and_stops_nobody(self):
         server = self.serve("shadow = true\ndefault_limit = 2")
         for _ in range(5):

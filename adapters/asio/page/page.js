@@ -5,7 +5,8 @@
 const TOKEN = "tidegate-admin-token";
 const POLL_MS = 1000;
 const ANSWER_WITHIN_MS = 10000;
-const SAMPLES = 120;
+const SAMPLES = 60;
+const MOST_CLIENTS = 20;
 
 const byId = (id) => document.getElementById(id);
 const number = new Intl.NumberFormat("en");
@@ -199,10 +200,13 @@ function show(status) {
     ];
   });
   fillTable("rules", "nothing", rules);
-  fillTable("busiest", "nobody", status.busiest.map((usage) => [
+  fillTable("busiest", "nobody", status.busiest.slice(0, MOST_CLIENTS).map((usage) => [
     cell(usage.client), cell(usage.endpoint), cell(usage.tier),
     cell(number.format(usage.used), "td", "number"), cell(usageMeter(usage)),
   ]));
+  const more = status.busiest.length - MOST_CLIENTS;
+  byId("more").textContent = `and ${more} more, which the status names`;
+  byId("more").hidden = more <= 0;
 
   if (last && seconds > 0) {
     for (const [name, rate] of Object.entries({ requests, rejects })) {

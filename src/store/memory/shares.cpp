@@ -16,7 +16,7 @@ namespace {
 /// Of both regions a part is kept for rules that a reload adds.
 constexpr std::uint64_t most_at_first(std::uint64_t units) { return units - units / 4; }
 
-/// What was closed may be looked at by processes that have not heard of it: it is left as it is for
+/// What has ended may be looked at by processes that have not heard of it: it is left as it is for
 /// so long at least.
 constexpr Ticks kGrace = Ticks{60} * 1'000'000 * kTicksPerMicro;
 
@@ -63,10 +63,11 @@ class HandOut {
       const std::uint64_t key = share.key.load(std::memory_order_acquire);
       if (key == 0) continue;
       const auto place = places_.find(key);
-      const bool needed = place != places_.end() && share.closed_at == 0;
+      const bool needed = place != places_.end() && !is_closed(share.ended_at);
       if (sound(share) && needed) {
         Share*& known = wanted_[place->second].share;
         // Of two in use one was left behind by whoever died when he had made the other.
+        share.ended_at = 0;
         if (known == nullptr) {
           known = &share;
           continue;
@@ -80,7 +81,7 @@ class HandOut {
       }
       if (!sound(share)) share.key.store(0);
       // A rule that is gone: others may still count in its rings, until they have heard of it.
-      if (share.ring_slots != 0 && share.closed_at == 0) share.closed_at = now_or_1();
+      if (share.ring_slots != 0 && share.ended_at == 0) share.ended_at = now_ | 1;
       if (!overflow_lives(share) && !rings_live(share)) share.key.store(0);
     }
   }
@@ -99,7 +100,7 @@ class HandOut {
   /// closed.
   [[nodiscard]] bool rings_live(const Share& share) const {
     if (share.ring_slots == 0) return false;
-    if (!alone_ && share.closed_at + kGrace > now_) return true;
+    if (!alone_ && share.ended_at + kGrace > now_) return true;
     const std::uint64_t words = share.ring_units * kLogUnit;
     const auto layout = RingSetLayout::of(words, share.ring_slots);
     const auto* entries = reinterpret_cast<const Entry*>(&shared_.log[share.ring_first * kLogUnit]);
@@ -110,9 +111,8 @@ class HandOut {
   /// Its overflow entries are another record's.
   void close(Share& share) {
     share.overflow_count = 0;
-    share.closed_at.store(now_or_1());
+    share.ended_at.store(std::max(now_ / 2 * 2, Ticks{2}));
   }
-  [[nodiscard]] Ticks now_or_1() const { return std::max(now_, Ticks{1}); }
 
   /// A record for `wanted`, which has none.
   Share* new_record() {
@@ -121,7 +121,7 @@ class HandOut {
     }
     if (next_record_ == shared_.shares.size()) return nullptr;
     Share& record = shared_.shares[next_record_++];
-    record.closed_at = 0;
+    record.ended_at = 0;
     record.overflow_first = 0;
     record.overflow_count = 0;
     record.ring_slots = 0;
@@ -209,18 +209,24 @@ class HandOut {
       if (share.ring_slots != 0) free.take(share.ring_first, share.ring_units);
     });
     const bool fresh = free.left() == log_units_;
-    if (fresh || give_rings(newcomers, free.left() / 2, free)) {
+    if (fresh || give_rings(newcomers, free.left() / 4, free)) {
       return fresh ? lay_out_rings() : std::expected<void, Error>{};
     }
     if (alone_) return lay_out_rings();
-    return too_little(newcomers, free);
+    return std::unexpected(Error{fmt::format(
+        "{} rules of sliding_window need larger rings, and {} of log_slots = {} are free while the "
+        "old ones still count: try again when the longest of their windows is over, or set "
+        "log_slots to {} or more, with all programs stopped and the segment removed (tidegate "
+        "segment remove)",
+        newcomers.size(), free.left() * kLogUnit, shared_.log.size(),
+        std::max<std::uint64_t>(2 * shared_.log.size(), wanted_ring_words()))});
   }
 
   /// All anew, for who is alone or the first.
   std::expected<void, Error> lay_out_rings() {
     each_record([](Share& share) {
       share.ring_slots = 0;
-      if (share.closed_at != 0) share.key = 0;
+      if (is_closed(share.ended_at)) share.key = 0;
     });
     std::vector<Wanted*> all;
     for (Wanted& wanted : wanted_) {
@@ -232,14 +238,16 @@ class HandOut {
     each_record([](Share& share) { share.ring_slots = 0; });
     free = FreeSpace(log_units_);
     if (give_rings(all, log_units_, free)) return {};
-    return too_little(all, free);
+    return too_little(all);
   }
 
   /// False if one of them found no room for a single client.
   bool give_rings(std::span<Wanted* const> wanted, std::uint64_t room, FreeSpace& free) {
     const std::uint64_t even = room / wanted.size();
     for (Wanted* each : wanted) {
-      const std::uint64_t least = ring_units_for(each->ring_slots);
+      std::uint32_t slots = slots_for(*each);
+      if (ring_units_for(slots) > free.largest()) slots = each->ring_slots;
+      const std::uint64_t least = ring_units_for(slots);
       const std::uint64_t units = std::max(least, std::min(even, free.largest()));
       const auto first = free.allocate(units);
       if (!first) return false;
@@ -248,13 +256,21 @@ class HandOut {
       if (each->share->ring_slots != 0 && !grow(*each)) return false;
       each->share->ring_first = static_cast<std::uint32_t>(*first);
       each->share->ring_units = static_cast<std::uint32_t>(units);
-      each->share->ring_slots.store(static_cast<std::uint16_t>(each->ring_slots));
+      each->share->ring_slots.store(static_cast<std::uint16_t>(slots));
       if (Share* const old = std::exchange(outgrown_, nullptr); old != nullptr) {
         each->share->key.store(old->key, std::memory_order_release);
         close(*old);
       }
     }
     return true;
+  }
+
+  /// Rings that grow grow to twice their size at least: else one small step after another would use
+  /// up the log region before the first had aged out.
+  static std::uint32_t slots_for(const Wanted& wanted) {
+    constexpr std::uint32_t kMost = 10'000;  // the highest limit that a sliding_window can have
+    const std::uint32_t twice = 2 * std::uint32_t{wanted.share->ring_slots};
+    return std::max(wanted.ring_slots, std::min(twice, kMost));
   }
 
   /// A second record for rings that are larger; the first is closed once it is written.
@@ -268,14 +284,13 @@ class HandOut {
     return true;
   }
 
-  std::unexpected<Error> too_little(std::span<Wanted* const> wanted, const FreeSpace& free) const {
+  std::unexpected<Error> too_little(std::span<Wanted* const> wanted) const {
     const auto* const largest = *std::ranges::max_element(wanted, {}, &Wanted::ring_slots);
     const std::uint64_t needed = ring_units_for(largest->ring_slots) * kLogUnit;
     return std::unexpected(Error{fmt::format(
-        "log_slots = {} is too little: {} rules of sliding_window want a share of the {} that are "
-        "free, and one of them needs {} for a single client (limit {}); set log_slots to {} or "
-        "more, with all programs stopped and the segment removed (tidegate segment remove)",
-        shared_.log.size(), wanted.size(), free.left() * kLogUnit, needed, largest->ring_slots,
+        "log_slots = {} is too little: {} rules of sliding_window share it, and one of them needs "
+        "{} for a single client (limit {}); set log_slots to {} or more",
+        shared_.log.size(), wanted.size(), needed, largest->ring_slots,
         wanted_ring_words() * 4 / 3)});
   }
   /// Eight clients of each.
@@ -305,7 +320,7 @@ class HandOut {
       rings.push_back({.open = wanted.share, .older = {}});
     }
     each_record([&](Share& share) {
-      if (share.closed_at == 0 || share.ring_slots == 0) return;
+      if (!is_closed(share.ended_at) || share.ring_slots == 0) return;
       const auto at = places.find(share.key);
       if (at != places.end()) rings[at->second].older.push_back(&share);
     });
@@ -334,7 +349,7 @@ RingShares find_rings(std::span<const Share> shares, std::uint64_t key) {
   RingShares found;
   for (const Share& share : shares) {
     if (share.key.load(std::memory_order_acquire) != key || share.ring_slots == 0) continue;
-    if (share.closed_at == 0) {
+    if (!is_closed(share.ended_at)) {
       found.open = &share;
     } else {
       found.older.push_back(&share);
