@@ -64,6 +64,7 @@ void Instruments::read(const Engine& engine, const MemoryStore& store, Micros no
   out.totals = counters.rows();
   out.identity_warnings = counters.warnings();
   out.admin_denied = counters.admin_denied();
+  out.log_lines_lost = counters.lost_lines();
   out.busiest = busiest(engine, top, now_us, top_clients);
   refresh(store, now_us);
   const StoreStats stats = store.counts();

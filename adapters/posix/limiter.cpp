@@ -64,6 +64,7 @@ struct Limiter::Impl {
   void observe(const RateLimitConfig& config, const Request& request, const Decision& decision);
   void write_decision(const Request& request, const Decision& decision, LogLevel level);
   void write_event(LogLevel level, std::string_view event, std::string_view message);
+  void write_line();
 
   void write_refused(const posix::Faults& faults);
   void use(std::unique_ptr<posix::Generation> generation);
@@ -84,6 +85,7 @@ struct Limiter::Impl {
   std::string log_name;
   LogGate gate;
   std::string line;
+  std::uint64_t lost_lines = 0;  ///< of this process, since the last that was written
   std::uint64_t next_request_id;
   std::set<std::string, std::less<>> warned;  ///< reasons that this process has logged
 
@@ -178,7 +180,7 @@ void Limiter::Impl::write_decision(const Request& request, const Decision& decis
   }
   line.clear();
   append_log_line(decision, level, posix::wall_us(), request_id, suppressed, line);
-  log.write(line);
+  write_line();
 }
 
 void Limiter::Impl::write_event(LogLevel level, std::string_view event, std::string_view message) {
@@ -186,7 +188,30 @@ void Limiter::Impl::write_event(LogLevel level, std::string_view event, std::str
   const std::lock_guard lock(log_mutex);
   line.clear();
   append_log_line(level, posix::wall_us(), event, message, line);
-  log.write(line);
+  write_line();
+}
+
+/// Writes `line`, or counts it as lost and says so: at once to standard error, if that is not the
+/// log itself, and in the log as soon as it takes lines again.
+void Limiter::Impl::write_line() {
+  if (lost_lines != 0) {
+    std::string gap;
+    append_log_line(LogLevel::warning, posix::wall_us(), "log_lines_lost",
+                    fmt::format("{} lines before this one could not be written", lost_lines), gap);
+    if (log.write(gap)) lost_lines = 0;
+  }
+  if (lost_lines == 0 && log.write(line)) return;
+  instruments.counters.count_lost_line();
+  if (lost_lines++ != 0) return;
+  line.clear();
+  append_log_line(LogLevel::error, posix::wall_us(), "log_not_written",
+                  fmt::format("the log {} takes no more lines: {}; requests go on", log_name,
+                              log.what_failed()),
+                  line);
+  if (auto standard_error = posix::LogFile::open("stderr");
+      standard_error && log_name != "stderr") {
+    standard_error->write(line);
+  }
 }
 
 void Limiter::Impl::write_refused(const posix::Faults& faults) {

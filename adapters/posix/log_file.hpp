@@ -11,8 +11,8 @@
 namespace tidegate::posix {
 
 /// One line is one write, appended: lines of several processes do not mix. What cannot be written
-/// (a full disk, a pipe nobody reads) is lost; nothing waits or ends for it. One
-/// thread at a time.
+/// (a full disk, a limit on the size of files, a pipe or terminal that nobody reads) is lost;
+/// nothing waits or ends for it. One thread at a time.
 class LogFile {
  public:
   /// `name` is "stderr" or a path; a file that is not there is created with mode 0640.
@@ -20,14 +20,19 @@ class LogFile {
 
   /// Opens the file again, after it was renamed. If that fails, the old one stays.
   [[nodiscard]] std::expected<void, Error> reopen();
-  /// `line` ends with a newline. False if it was lost.
+  /// `line` ends with a newline. False if it was lost. Where a disk had room for a part of a line,
+  /// the next one begins behind a newline.
   bool write(std::string_view line);
+  /// Why the last line was lost.
+  [[nodiscard]] std::string what_failed() const;
 
  private:
   explicit LogFile(std::string name) : name_(std::move(name)) {}
 
   std::string name_;
-  FileDescriptor file_;  ///< not valid: standard error
+  FileDescriptor file_;  ///< not valid: standard error, as it was handed to this process
+  bool torn_ = false;    ///< the end of the file is a part of a line
+  int error_ = 0;
 };
 
 }  // namespace tidegate::posix

@@ -2,9 +2,12 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstdio>
 #include <fstream>
 #include <iterator>
@@ -99,16 +102,54 @@ TEST_F(LogFileTest, LosesALineThatStandardErrorHasNoRoomForAndGoesOn) {
   while (::write(ends[1], path_.data(), 1) == 1) {
   }
   ASSERT_EQ(::fcntl(ends[1], F_SETFL, 0), 0);
-  auto log = LogFile::open("stderr");
-  ASSERT_TRUE(log);
 
   const int before = ::dup(STDERR_FILENO);
   ::dup2(ends[1], STDERR_FILENO);
-  const bool written = log->write("line\n");  // would wait for ever, if it waited
+  auto log = LogFile::open("stderr");
+  const bool written = log && log->write("line\n");  // would wait for ever, if it waited
+  const int flags = ::fcntl(ends[1], F_GETFL);
+  std::array<char, 8192> text{};
+  const bool emptied = ::read(ends[0], text.data(), text.size()) > 0;
+  const bool later = log && log->write("line\n");
   ::dup2(before, STDERR_FILENO);
 
   EXPECT_FALSE(written);
+  EXPECT_EQ(flags & O_NONBLOCK, 0) << "others who have it must not notice";
+  EXPECT_TRUE(emptied && later) << "it goes on when there is room";
   for (const int file : {before, ends[0], ends[1]}) ::close(file);
+}
+
+TEST_F(LogFileTest, LosesALineThatASocketHasNoRoomForAndGoesOn) {
+  int ends[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+  const int before = ::dup(STDERR_FILENO);
+  ::dup2(ends[1], STDERR_FILENO);
+  auto log = LogFile::open("stderr");
+  bool lost = false;
+  for (int i = 0; log && !lost && i < 1'000'000; ++i) lost = !log->write("line\n");
+  ::dup2(before, STDERR_FILENO);
+  EXPECT_TRUE(lost) << "as systemd's journal hands it out";
+  for (const int file : {before, ends[0], ends[1]}) ::close(file);
+}
+
+TEST_F(LogFileTest, EndsAtTheLargestSizeOfAFileAndNotTheProcess) {
+  auto log = LogFile::open(path_);
+  ASSERT_TRUE(log);
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const rlimit small{.rlim_cur = 12, .rlim_max = before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  const bool first = log->write("whole 1\n");
+  const bool second = log->write("torn 22\n");
+  const std::string why = log->what_failed();
+  const bool third = log->write("lost 3\n");
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  const bool fourth = log->write("whole 4\n");
+
+  EXPECT_TRUE(first && fourth);
+  EXPECT_FALSE(second || third);
+  EXPECT_EQ(why, "No space left on device");
+  EXPECT_EQ(content(path_), "whole 1\ntorn\nwhole 4\n") << "lines are whole again";
 }
 
 }  // namespace

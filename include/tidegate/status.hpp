@@ -64,6 +64,7 @@ struct Status {
   std::vector<Count> tokens = {};             ///< by verdict
   std::vector<Count> identity_warnings = {};  ///< by reason
   std::uint64_t admin_denied = 0;             ///< admin requests without the right token
+  std::uint64_t log_lines_lost = 0;           ///< a full disk, a pipe nobody reads
   std::vector<std::string> warnings = {};     ///< of the configuration, one line each
 };
 

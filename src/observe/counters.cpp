@@ -19,6 +19,7 @@ constexpr std::uint32_t kPublished = 2;
 static_assert(sizeof(Counters::SharedRow) == 256);
 /// Behind the warnings, which the header's first half has room for.
 constexpr std::size_t kAdminDeniedAt = 2048;
+constexpr std::size_t kLostLinesAt = 2056;
 static_assert(sizeof(Counters::SharedWarning) * Counters::kMaxReasons <= kAdminDeniedAt);
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 
@@ -59,6 +60,7 @@ std::string_view Counters::SharedLabel::read() const {
 Counters::Counters(std::span<std::byte> memory)
     : warnings_(reinterpret_cast<SharedWarning*>(memory.data()), kMaxReasons),
       admin_denied_(reinterpret_cast<std::atomic<std::uint64_t>*>(memory.data() + kAdminDeniedAt)),
+      lost_lines_(reinterpret_cast<std::atomic<std::uint64_t>*>(memory.data() + kLostLinesAt)),
       rows_(reinterpret_cast<SharedRow*>(memory.data() + kHeaderBytes),
             (memory.size() - kHeaderBytes) / sizeof(SharedRow)) {}
 
@@ -115,6 +117,10 @@ void Counters::count_warning(std::string_view reason) {
 void Counters::count_admin_denied() { add(*admin_denied_); }
 
 std::uint64_t Counters::admin_denied() const { return admin_denied_->load(); }
+
+void Counters::count_lost_line() { add(*lost_lines_); }
+
+std::uint64_t Counters::lost_lines() const { return lost_lines_->load(); }
 
 std::vector<Status::Totals> Counters::rows() const {
   std::map<std::pair<std::string, std::string>, Status::Totals> sums;

@@ -51,6 +51,10 @@ class Counters {
   void count_admin_denied();
   [[nodiscard]] std::uint64_t admin_denied() const;
 
+  /// Counts a log line that could not be written.
+  void count_lost_line();
+  [[nodiscard]] std::uint64_t lost_lines() const;
+
   // The layout of the memory, fixed for all processes.
   struct SharedLabel {
     std::atomic<std::uint8_t> size;
@@ -79,6 +83,7 @@ class Counters {
   std::atomic<SharedRow*> last_ = nullptr;
   std::span<SharedWarning> warnings_;
   std::atomic<std::uint64_t>* admin_denied_;
+  std::atomic<std::uint64_t>* lost_lines_;
   std::span<SharedRow> rows_;  ///< the first is that of "other"
 };
 

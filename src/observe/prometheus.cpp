@@ -132,6 +132,8 @@ std::string prometheus_text(const Status& status) {
   writer.sample({{"result", "failed"}}, status.reloads.failed);
   writer.single("rate_limit_admin_denied_total", "counter",
                 "Admin requests without the right token.", status.admin_denied);
+  writer.single("rate_limit_log_lines_lost_total", "counter",
+                "Log lines that could not be written.", status.log_lines_lost);
   return writer.take();
 }
 

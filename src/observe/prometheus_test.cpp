@@ -28,6 +28,7 @@ Status some_status() {
   status.breaker = "half-open";
   status.reloads = {.generation = 4, .succeeded = 3, .failed = 2};
   status.admin_denied = 10;
+  status.log_lines_lost = 11;
   return status;
 }
 
@@ -49,7 +50,8 @@ TEST(Prometheus, WritesEachSample) {
        "rate_limit_store_conflicts_total 8", "rate_limit_store_repairs_total 9",
        R"(rate_limit_tokens_total{verdict="expired"} 3)", "rate_limit_breaker_state 1",
        "rate_limit_config_generation 4", R"(rate_limit_reloads_total{result="ok"} 3)",
-       R"(rate_limit_reloads_total{result="failed"} 2)", "rate_limit_admin_denied_total 10"}) {
+       R"(rate_limit_reloads_total{result="failed"} 2)", "rate_limit_admin_denied_total 10",
+       "rate_limit_log_lines_lost_total 11"}) {
     EXPECT_TRUE(has_line(text, line)) << line << "\nnot in\n" << text;
   }
 }
@@ -75,7 +77,7 @@ TEST(Prometheus, WritesEachFamilyOnceWithItsTypeBeforeItsSamples) {
       EXPECT_EQ(parts[1], family) << line;
     }
   }
-  EXPECT_EQ(typed.size(), 17U);
+  EXPECT_EQ(typed.size(), 18U);
 }
 
 TEST(Prometheus, EscapesLabels) {

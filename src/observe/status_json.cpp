@@ -151,6 +151,7 @@ void append_status_json(const Status& status, std::string& out) {
   write_counts("tokens", status.tokens, writer);
   write_counts("identity_warnings", status.identity_warnings, writer);
   writer.member("admin_denied", status.admin_denied);
+  writer.member("log_lines_lost", status.log_lines_lost);
   writer.open("warnings", '[');
   for (const std::string& warning : status.warnings) writer.text(warning);
   writer.close(']');

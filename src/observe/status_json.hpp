@@ -19,7 +19,7 @@ namespace tidegate {
 ///                           "failed_closed":..,"shadow":..},
 ///               "exceeded":{"ip":..,"user":..,"key":..}}],
 ///    "busiest":[{"endpoint":..,"tier":..,"client":"ip:203.0.113.7","used":19,"limit":20}],
-///    "tokens":{"valid":..},"identity_warnings":{"untrusted_proxy":..},"admin_denied":0,
+///    "tokens":{"valid":..},"identity_warnings":{"untrusted_proxy":..},"admin_denied":0,"log_lines_lost":0,
 ///    "warnings":[".."]}
 ///
 /// Always valid JSON and UTF-8, whatever bytes a client's text holds.

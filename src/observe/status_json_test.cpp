@@ -42,6 +42,7 @@ TEST(StatusJson, WritesEveryMember) {
                       .tokens = {{"valid", 1}, {"expired", 2}},
                       .identity_warnings = {{"untrusted_proxy", 3}},
                       .admin_denied = 21,
+                      .log_lines_lost = 22,
                       .warnings = {"one", "two"}};
   EXPECT_EQ(
       json_of(status),
@@ -55,7 +56,8 @@ TEST(StatusJson, WritesEveryMember) {
       R"("failed_open":0,"failed_closed":0,"shadow":0},"exceeded":{"ip":0,"user":0,"key":0}}],)"
       R"("busiest":[{"endpoint":"search","tier":"premium","client":"user:42","used":19,)"
       R"("limit":20}],"tokens":{"valid":1,"expired":2},)"
-      R"("identity_warnings":{"untrusted_proxy":3},"admin_denied":21,"warnings":["one","two"]})");
+      R"("identity_warnings":{"untrusted_proxy":3},"admin_denied":21,"log_lines_lost":22,)"
+      R"("warnings":["one","two"]})");
 }
 
 TEST(StatusJson, HasNullWithoutAFailedReload) {

@@ -42,7 +42,7 @@ class Server:
 
     def __init__(self, rules: str = "", *options: str, segment: str | None = None,
                  workers: int = 1, demo: bool = True, listen: str = "127.0.0.1:0",
-                 environment: dict[str, str] | None = None):
+                 environment: dict[str, str] | None = None, stderr: int | None = None):
         self.segment = segment or unique_name()
         self.folder = tempfile.TemporaryDirectory()
         self.config = pathlib.Path(self.folder.name) / "limits.toml"
@@ -52,7 +52,8 @@ class Server:
             self.process = subprocess.Popen(
                 [COMMAND, "serve", "--config", self.config, "--listen", listen,
                  "--workers", str(workers), *(["--demo"] if demo else []), *options],
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True,
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+                stderr=log if stderr is None else stderr,
                 env=variables() | (environment or {}))
         self.ports = []
         self.greeting = ""
