@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
 #include <memory>
@@ -173,6 +174,30 @@ TEST_F(LimiterTest, DecidesThoughTheDiskOfItsLogIsFull) {
   config_.log = testing::TempDir() + "unused";
 }
 
+TEST_F(LimiterTest, LogsShortLinesOfTextWhateverClientsSend) {
+  config_.default_limit.windows.front().limit = 0;
+  const auto limiter = open();
+  std::string every_byte;
+  for (int byte = 0; byte < 256; ++byte) every_byte += static_cast<char>(byte);
+  std::string long_text;
+  while (long_text.size() < std::size_t{64} << 10) long_text += every_byte;
+  for (const std::string& text : {every_byte, long_text}) {
+    Decision decision;
+    limiter->decide({.peer = IpAddress::parse("203.0.113.7"),
+                     .method = text,
+                     .target = "/" + text,
+                     .client = text,
+                     .tier = text},
+                    decision);
+  }
+  const auto logged = lines(config_.log);
+  ASSERT_EQ(logged.size(), 2U);
+  for (const std::string& line : logged) {
+    EXPECT_LT(line.size(), 1'024U);
+    EXPECT_TRUE(std::ranges::all_of(line, [](char c) { return c >= ' ' && c < 0x7f; })) << line;
+  }
+}
+
 TEST_F(LimiterTest, SaysWhyALogCannotBeOpened) {
   config_.log = "/nowhere/at/all.log";
   const auto limiter = Limiter::open({.config = config_, .warnings = {}, .file = ""});
@@ -219,6 +244,27 @@ TEST_F(LimiterTest, NamesTheBusiestClientsAsFarAsIsWanted) {
   EXPECT_TRUE(has(metrics, R"(client_id="ip:203.0.113.3"} 3)")) << metrics;
   EXPECT_TRUE(has(metrics, R"(client_id="ip:203.0.113.2"} 2)")) << metrics;
   EXPECT_FALSE(has(metrics, "203.0.113.1")) << metrics;
+}
+
+TEST_F(LimiterTest, NamesTheAddressWhereARuleCountsAddresses) {
+  EndpointConfig login;
+  login.name = "login";
+  login.pattern = "/login";
+  login.per = Per::address;
+  login.limit.windows = {{.limit = 5}};
+  config_.endpoints.push_back(login);
+  const auto limiter = open();
+  Decision decision;
+  for (int i = 0; i < 3; ++i) {
+    limiter->decide({.peer = IpAddress::parse("203.0.113.7"),
+                     .method = "POST",
+                     .target = "/login",
+                     .client = "user:42"},
+                    decision);
+  }
+  EXPECT_TRUE(
+      has(limiter->metrics(), R"(endpoint="login",tier="anonymous",client_id="ip:203.0.113.7"} 3)"))
+      << limiter->metrics();
 }
 
 TEST_F(LimiterTest, NamesNobodyWhereThatIsSwitchedOff) {

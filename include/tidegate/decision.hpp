@@ -80,7 +80,8 @@ struct WindowState {
   /// all of it at once.
   std::uint64_t more_after_us = 0;
   bool exceeded = false;
-  bool shadow = false;  ///< of a rule that only tells what it would do
+  bool shadow = false;    ///< of a rule that only tells what it would do
+  Per per = Per::client;  ///< whose count it is
 };
 
 /// What the caller gets back. Reuse one object for many decisions: its strings and vectors keep
@@ -90,6 +91,7 @@ struct Decision {
   Denial denial = Denial::none;
   std::uint64_t time_us = 0;  ///< the time it was taken at, microseconds since the Unix epoch
   ClientIdentity client;
+  std::string address;               ///< as a client's text; only where a rule counts addresses
   std::string endpoint = "default";  ///< name of the rule of the tightest window, or "exempt"
   std::string path;                  ///< the canonical path, for messages; not escaped
   std::uint64_t cost = 1;
@@ -114,6 +116,12 @@ struct Decision {
   /// The window that the response's fields describe; null where there are no fields.
   [[nodiscard]] const WindowState* fields() const {
     return windows.empty() || windows[tightest].shadow ? nullptr : &windows[tightest];
+  }
+  /// Whose count the tightest window is, as a client's text; under a rule with one count for
+  /// everybody, the client's.
+  [[nodiscard]] std::string_view counted_for() const {
+    const bool by_address = !windows.empty() && windows[tightest].per == Per::address;
+    return by_address ? address : client.client_id;
   }
   /// The window that logs and metrics speak of; null where none was asked.
   [[nodiscard]] const WindowState* spoken_of() const {

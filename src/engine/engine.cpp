@@ -181,7 +181,8 @@ void Engine::plan(const Request& request, Decision& out, Plan& plan) const {
   for (const bool shadow : {false, true}) {
     for (const Rule* rule : rules.all()) {
       if (rule->shadow != shadow) continue;
-      const Hash128 client = rule->per == Per::client ? plan.client : counted_for(*rule, address);
+      const Hash128 client =
+          rule->per == Per::client ? plan.client : counted_for(*rule, address, out.address);
       charge(*rule, request, client, out, plan);
     }
     if (!shadow) plan.enforced = plan.charges.size();
@@ -195,11 +196,12 @@ void Engine::plan(const Request& request, Decision& out, Plan& plan) const {
   if (plan.shadow_denial != Denial::none) take_nothing(charges.subspan(plan.enforced));
 }
 
-Hash128 Engine::counted_for(const Rule& rule, const std::optional<IpAddress>& address) const {
+Hash128 Engine::counted_for(const Rule& rule, const std::optional<IpAddress>& address,
+                            std::string& address_text) const {
   if (rule.per == Per::all) return {};
-  std::string text;
-  identifier_.append_address(address, text);
-  return siphash128(policy_->hash_key(), text);
+  address_text.clear();
+  identifier_.append_address(address, address_text);
+  return siphash128(policy_->hash_key(), address_text);
 }
 
 void Engine::charge(const Rule& rule, const Request& request, Hash128 client, Decision& out,

@@ -83,8 +83,8 @@ class Engine {
   static void charge(const Rule& rule, const Request& request, Hash128 client, Decision& out,
                      Plan& plan);
   /// Whose count a rule keeps that does not count per client.
-  [[nodiscard]] Hash128 counted_for(const Rule& rule,
-                                    const std::optional<IpAddress>& address) const;
+  [[nodiscard]] Hash128 counted_for(const Rule& rule, const std::optional<IpAddress>& address,
+                                    std::string& address_text) const;
 
   std::shared_ptr<const Policy> policy_;
   Identifier identifier_;

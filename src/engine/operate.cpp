@@ -24,6 +24,7 @@ void describe(const Rule& rule, const Counter& counter, WindowState& out) {
   out.more_after_us = 0;
   out.exceeded = false;
   out.shadow = rule.shadow;
+  out.per = rule.per;
 }
 
 std::vector<WindowState> Engine::peek(std::string_view client, std::string_view rule,

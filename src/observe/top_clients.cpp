@@ -54,8 +54,7 @@ TopClients::TopClients(std::span<std::byte> memory)
              memory.size() / sizeof(SharedName) / kSet * kSet) {}
 
 void TopClients::note(const Decision& decision) {
-  const std::uint64_t key =
-      key_of(decision.client.client_id, decision.endpoint, decision.client.tier);
+  const std::uint64_t key = key_of(decision.counted_for(), decision.endpoint, decision.client.tier);
   const auto set = names_.subspan((key >> 8) % (names_.size() / kSet) * kSet, kSet);
   SharedName* least = nullptr;
   std::uint64_t least_weight = 0;
@@ -89,7 +88,7 @@ void TopClients::note(const Decision& decision) {
 
 void TopClients::take_place(SharedName& name, std::uint64_t seen, std::uint64_t key,
                             const Decision& decision) {
-  const std::string_view client = decision.client.client_id;
+  const std::string_view client = decision.counted_for();
   const std::string_view endpoint = decision.endpoint;
   const std::string_view tier = decision.client.tier;
   if (client.size() > kMaxNameBytes || endpoint.size() > kMaxLabelBytes ||

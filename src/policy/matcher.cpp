@@ -80,12 +80,15 @@ struct Best {
   }
 };
 
+/// Of this file alone, so that the compiler puts the look into the match.
+struct SegmentHash : TextHash {};
+
 }  // namespace
 
 /// A prefix of patterns.
 struct EndpointMatcher::Node {
   Rank best = kWorst;  // of all entries at and below this node
-  std::unordered_map<std::string, std::unique_ptr<Node>, TextHash, std::equal_to<>> literals;
+  std::unordered_map<std::string, std::unique_ptr<Node>, SegmentHash, std::equal_to<>> literals;
   std::unique_ptr<Node> star;
   std::vector<Target> ends;   // patterns that end here
   std::vector<Target> some;   // patterns with a trailing `*` from here on: one or more segments

@@ -6,8 +6,10 @@ that the case leaves out may be there; of a bad request only status and error co
 
 import json
 import pathlib
+import random
 import subprocess
 import sys
+import tempfile
 import unittest
 
 sys.path.append(str(pathlib.Path(__file__).parents[1]))
@@ -79,6 +81,27 @@ class Replay(unittest.TestCase):
                 self.assertTrue(fault["message"])
         self.assertEqual(json.loads(answers[0])["remaining"], 2)
         self.assertEqual(json.loads(answers[-1])["remaining"], 1)
+
+    def test_keys_of_any_size_and_any_bytes_are_clients_with_short_names(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".toml") as config:
+            config.write('[rate_limiting]\ndefault_limit = 1\n'
+                         '[rate_limiting.client_identification]\nidentify = ["header:X-API-Key"]\n')
+            config.flush()
+            seed = random.randrange(1 << 32)
+            rng = random.Random(seed)
+            keys = ["k" * 65_536, *(rng.randbytes(size).decode("latin-1").strip(" \t")
+                                    for size in (1, 100, 10_000, 65_536)), "".join(map(chr, range(256)))]
+            lines = [json.dumps({"t_us": 1, "peer": "1.2.3.4", "method": "GET", "target": "/",
+                                 "headers": {"X-API-Key": key}}) for key in keys if key]
+            answers = [json.loads(line) for line in
+                       replay(pathlib.Path(config.name), "\n".join(lines * 2).encode())]
+        names = {answer["client"] for answer in answers}
+        with self.subTest(seed=seed):
+            self.assertEqual(len(names), len(lines))
+            for name in names:
+                self.assertRegex(name, "^key:[0-9a-f]{12}$")
+            self.assertEqual([answer["status"] for answer in answers],
+                             [200] * len(lines) + [429] * len(lines))
 
     def test_bytes_above_0x7f_come_back_as_they_went_in(self):
         config = CASES / "counter.toml"
