@@ -67,9 +67,9 @@ Terminal::Size Terminal::size() {
 }
 
 bool Terminal::draw(std::string_view text) const {
-  // Line by line and in one write: between two pictures the screen is never empty. A line is cleared
-  // before it is written, and with the last one what is below: behind a line that fills its row the
-  // cursor still stands on the last character.
+  // Line by line and in one write: between two pictures the screen is never empty. A line is
+  // cleared before it is written, and with the last one what is below: behind a line that fills its
+  // row the cursor still stands on the last character.
   std::string out = "\x1b[H";
   while (!text.empty()) {
     const std::size_t end = std::min(text.find('\n'), text.size());
