@@ -1,5 +1,7 @@
 // One configuration for all who share a segment, changed under them.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -8,6 +10,7 @@
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <random>
 #include <string>
 #include <thread>
 #include <vector>
@@ -34,9 +37,11 @@ class Reload : public posix::SegmentFixture {
 
   /// The text of a file for the segment of this test.
   std::string toml(std::string_view rules) const {
-    return "[rate_limiting]\nnamespace = \"" + config_.name_space + "\"\nlog = \"" + log_ + "\"\n" +
-           std::string(rules) + "\n[rate_limiting.memory]\nsegment = \"" + config_.memory.segment +
-           "\"\ncapacity = 1_000\nlog_slots = 1_000\n";
+    return fmt::format(
+        "[rate_limiting]\nnamespace = \"{}\"\nlog = \"{}\"\n{}\n[rate_limiting.memory]\n"
+        "segment = \"{}\"\ncapacity = {}\nlog_slots = {}\n",
+        config_.name_space, log_, rules, config_.memory.segment, config_.memory.capacity,
+        config_.memory.log_slots);
   }
   void write(std::string_view rules) const { std::ofstream(file_) << toml(rules); }
   LoadedConfig loaded(std::string_view rules) const {
@@ -203,6 +208,46 @@ TEST_F(Reload, SurvivesATextThatWasCutShort) {
   }
   const auto again = open("default_limit = 6");
   EXPECT_EQ(limit(*again), 6U);
+}
+
+TEST_F(Reload, SurvivesWhoeverDiesWhileReloading) {
+  config_.memory.log_slots = 100'000;
+  const std::string rules =
+      "[[rate_limiting.endpoints]]\npattern = '/x'\nlimit = {}\nwindow = \"1h\"\n"
+      "algorithm = \"sliding_window\"\n";
+  const auto with = [&](int limit, int others) {
+    std::string text = fmt::format(fmt::runtime(rules), limit);
+    for (int i = 0; i < others; ++i) {
+      text += fmt::format(
+          "[[rate_limiting.endpoints]]\npattern = '/other{}'\nlimit = 5\n"
+          "window = 60\nalgorithm = \"{}\"\n",
+          i, i % 2 == 0 ? "sliding_window" : "token_bucket");
+    }
+    return loaded(text);
+  };
+  const auto limiter = open(fmt::format(fmt::runtime(rules), 5));
+  for (int i = 0; i < 9; ++i) decide(*limiter);
+  std::mt19937_64 random(7);
+  std::uint64_t killed = 0;
+  for (int round = 0; round < 60; ++round) {
+    const pid_t child = in_child([&] {
+      limiter->after_fork();
+      for (int i = 0; i < 1'000; ++i) {
+        if (!limiter->reload(with(5 + 2 * round, (round + i) % 10))) return 1;
+      }
+      return 0;
+    });
+    std::this_thread::sleep_for(std::chrono::microseconds(500 + random() % 10'000));
+    ::kill(child, SIGKILL);
+    killed += result_of(child) == -SIGKILL ? 1 : 0;
+  }
+  EXPECT_GT(killed, 50U);
+  const auto reloaded = limiter->reload(with(200, 0));
+  ASSERT_TRUE(reloaded) << to_string(reloaded.error().front());
+  EXPECT_GT(*reloaded, 50U);
+  int admitted = 0;
+  for (int i = 0; i < 250; ++i) admitted += decide(*limiter).admitted() ? 1 : 0;
+  EXPECT_EQ(admitted, 195) << "five were let in before";
 }
 
 TEST_F(Reload, NobodyIsRefusedOrLetInTwiceMeanwhile) {

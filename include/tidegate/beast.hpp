@@ -50,8 +50,7 @@ class FieldLines final : public HeaderLines {
 /// time, and is best reused: its memory is kept.
 class RateLimitMiddleware {
  public:
-  explicit RateLimitMiddleware(Limiter& limiter)
-      : limiter_(&limiter), options_(limiter.render_options()) {}
+  explicit RateLimitMiddleware(Limiter& limiter) : limiter_(&limiter) {}
 
   /// Takes the decision on a request whose header is complete; its body may still be outstanding.
   /// `peer` is the socket's other end. Of `caller`, client, tier, cost and other_target are used:
@@ -90,7 +89,7 @@ class RateLimitMiddleware {
     });
     if (!any || response.count(http::field::access_control_allow_origin) == 0) return;
     // Beside what the application exposes itself, and once.
-    const std::string_view exposed = exposed_field_names(options_);
+    const std::string_view exposed = exposed_field_names(limiter_->render_options());
     const auto lines = response.equal_range(http::field::access_control_expose_headers);
     for (auto line = lines.first; line != lines.second; ++line) {
       if (std::string_view(line->value()) == exposed) return;
@@ -100,7 +99,7 @@ class RateLimitMiddleware {
 
   /// The same for a server that writes its responses itself: each field is handed to `sink`.
   void add_fields(const Decision& decision, FieldSink sink) const {
-    add_rate_limit_headers(decision, options_, limiter_->wall_us(), sink);
+    add_rate_limit_headers(decision, limiter_->render_options(), limiter_->wall_us(), sink);
   }
 
   /// The whole answer to a request that was not admitted: status 429 or 503, fields and JSON body,
@@ -121,7 +120,6 @@ class RateLimitMiddleware {
 
  private:
   Limiter* limiter_;
-  RenderOptions options_;
 };
 
 }  // namespace tidegate

@@ -39,13 +39,14 @@ struct RingSet {
   SlotTable<Hooks> table;
   Ring::Word* rings = nullptr;
   std::uint32_t ring_slots = 0;
-  /// When it was closed (see shares.hpp), 0 while it is in use. Null: it never is.
-  const std::atomic<Ticks>* closed_at = nullptr;
+  /// Of its share (see shares.hpp): whether it was closed. Null: it never is.
+  const std::atomic<Ticks>* ended_at = nullptr;
   std::uint64_t key = 0;       ///< of its share
   std::vector<RingSet> older;  ///< closed ones of the same counter, which still count
 
   [[nodiscard]] bool closed() const {
-    return closed_at != nullptr && closed_at->load(std::memory_order_acquire) != 0;
+    const Ticks ended = ended_at == nullptr ? 0 : ended_at->load(std::memory_order_acquire);
+    return ended != 0 && ended % 2 == 0;
   }
 
   [[nodiscard]] Ring ring_of(const Entry& entry) const {

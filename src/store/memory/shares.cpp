@@ -16,7 +16,7 @@ namespace {
 /// Of both regions a part is kept for rules that a reload adds.
 constexpr std::uint64_t most_at_first(std::uint64_t units) { return units - units / 4; }
 
-/// What was closed may be looked at by processes that have not heard of it: it is left as it is for
+/// What has ended may be looked at by processes that have not heard of it: it is left as it is for
 /// so long at least.
 constexpr Ticks kGrace = Ticks{60} * 1'000'000 * kTicksPerMicro;
 
@@ -63,10 +63,11 @@ class HandOut {
       const std::uint64_t key = share.key.load(std::memory_order_acquire);
       if (key == 0) continue;
       const auto place = places_.find(key);
-      const bool needed = place != places_.end() && share.closed_at == 0;
+      const bool needed = place != places_.end() && !is_closed(share.ended_at);
       if (sound(share) && needed) {
         Share*& known = wanted_[place->second].share;
         // Of two in use one was left behind by whoever died when he had made the other.
+        share.ended_at = 0;
         if (known == nullptr) {
           known = &share;
           continue;
@@ -80,7 +81,7 @@ class HandOut {
       }
       if (!sound(share)) share.key.store(0);
       // A rule that is gone: others may still count in its rings, until they have heard of it.
-      if (share.ring_slots != 0 && share.closed_at == 0) share.closed_at = now_or_1();
+      if (share.ring_slots != 0 && share.ended_at == 0) share.ended_at = now_ | 1;
       if (!overflow_lives(share) && !rings_live(share)) share.key.store(0);
     }
   }
@@ -99,7 +100,7 @@ class HandOut {
   /// closed.
   [[nodiscard]] bool rings_live(const Share& share) const {
     if (share.ring_slots == 0) return false;
-    if (!alone_ && share.closed_at + kGrace > now_) return true;
+    if (!alone_ && share.ended_at + kGrace > now_) return true;
     const std::uint64_t words = share.ring_units * kLogUnit;
     const auto layout = RingSetLayout::of(words, share.ring_slots);
     const auto* entries = reinterpret_cast<const Entry*>(&shared_.log[share.ring_first * kLogUnit]);
@@ -110,9 +111,8 @@ class HandOut {
   /// Its overflow entries are another record's.
   void close(Share& share) {
     share.overflow_count = 0;
-    share.closed_at.store(now_or_1());
+    share.ended_at.store(std::max(now_ / 2 * 2, Ticks{2}));
   }
-  [[nodiscard]] Ticks now_or_1() const { return std::max(now_, Ticks{1}); }
 
   /// A record for `wanted`, which has none.
   Share* new_record() {
@@ -121,7 +121,7 @@ class HandOut {
     }
     if (next_record_ == shared_.shares.size()) return nullptr;
     Share& record = shared_.shares[next_record_++];
-    record.closed_at = 0;
+    record.ended_at = 0;
     record.overflow_first = 0;
     record.overflow_count = 0;
     record.ring_slots = 0;
@@ -226,7 +226,7 @@ class HandOut {
   std::expected<void, Error> lay_out_rings() {
     each_record([](Share& share) {
       share.ring_slots = 0;
-      if (share.closed_at != 0) share.key = 0;
+      if (is_closed(share.ended_at)) share.key = 0;
     });
     std::vector<Wanted*> all;
     for (Wanted& wanted : wanted_) {
@@ -320,7 +320,7 @@ class HandOut {
       rings.push_back({.open = wanted.share, .older = {}});
     }
     each_record([&](Share& share) {
-      if (share.closed_at == 0 || share.ring_slots == 0) return;
+      if (!is_closed(share.ended_at) || share.ring_slots == 0) return;
       const auto at = places.find(share.key);
       if (at != places.end()) rings[at->second].older.push_back(&share);
     });
@@ -349,7 +349,7 @@ RingShares find_rings(std::span<const Share> shares, std::uint64_t key) {
   RingShares found;
   for (const Share& share : shares) {
     if (share.key.load(std::memory_order_acquire) != key || share.ring_slots == 0) continue;
-    if (share.closed_at == 0) {
+    if (!is_closed(share.ended_at)) {
       found.open = &share;
     } else {
       found.older.push_back(&share);

@@ -24,8 +24,9 @@ namespace tidegate {
 /// One record in shared memory. All zero: free.
 struct Share {
   std::atomic<std::uint64_t> key;  ///< written last; 0: free
-  /// When its rings were closed; 0: they are in use. A closed one has rings alone.
-  std::atomic<Ticks> closed_at;
+  /// 0: in use. Else when it ended: odd if its rule is gone from the policy in force, which may
+  /// come back; even if its rings were closed for larger ones. Then it has rings alone.
+  std::atomic<Ticks> ended_at;
   std::atomic<std::uint32_t> overflow_first;
   std::atomic<std::uint16_t> overflow_count;  ///< 0: none
   std::atomic<std::uint16_t> ring_slots;      ///< stamps of a ring; 0: it has none
@@ -40,6 +41,8 @@ inline constexpr std::size_t kShares = 49'152;
 
 /// The log region is handed out in units of so many words, those of a bucket.
 inline constexpr std::uint64_t kLogUnit = RingSetLayout::kBucketWords;
+
+[[nodiscard]] inline bool is_closed(Ticks ended_at) { return ended_at != 0 && ended_at % 2 == 0; }
 
 [[nodiscard]] inline std::uint64_t share_key(const Hash128& counter) {
   return (counter.low ^ (counter.high << 32 | counter.high >> 32)) | 1;

@@ -16,7 +16,7 @@ RingSet<Hooks> StoreCore<Hooks>::ring_set_of(const Share& share) const {
                                     header_.counts.evictions, furthest_),
           .rings = start + layout.rings_at,
           .ring_slots = share.ring_slots,
-          .closed_at = &share.closed_at,
+          .ended_at = &share.ended_at,
           .key = share.key,
           .older = {}};
 }
@@ -35,7 +35,6 @@ const RingSet<Hooks>& StoreCore<Hooks>::successor(const RingSet<Hooks>& rings) c
     if (known.key == rings.key && !known.closed()) return known;
   }
   const RingShares shares = find_rings(shared().shares, rings.key);
-  // None: the rule is gone from the newest policy, and whoever still has it goes on as before.
   if (shares.open == nullptr || shares.open->ring_slots < rings.ring_slots) return rings;
   return successors_.emplace_back(ring_set_of(shares));
 }
@@ -49,7 +48,7 @@ void StoreCore<Hooks>::each_older(const Cell& cell, Ticks now, Use&& use) const 
   const Counter& counter = *cell.key.counter;
   const Hash128 key = cell.charge->client ^ in_epoch(counter.key, epoch_of(counter));
   for (const RingSet<Hooks>& set : cell.key.rings->older) {
-    if (set.closed_at->load() + counter.window.window + kLate <= now) continue;
+    if (set.ended_at->load() + counter.window.window + kLate <= now) continue;
     const Entry* const entry = set.table.find(cell.key.tag, set.table.place(key.high, 0));
     if (entry == nullptr || load(*entry).word <= now) continue;
     Ring ring = set.ring_of(*entry);
