@@ -78,7 +78,7 @@ class Connection final : public Expiring {
   }
 
   void end_if_idle() override {
-    if (waits_for_ == WaitsFor::request) cancel();
+    if (waits_for_ == WaitsFor::request || waits_for_ == WaitsFor::head) cancel();
   }
 
  private:
@@ -134,8 +134,12 @@ class Connection final : public Expiring {
       if (buffer_.size() > 0 && waits_for_ == WaitsFor::request) {
         wait_for(WaitsFor::head, state_.limits.head);
       }
-      if (state_.stopping && waits_for_ == WaitsFor::request) co_return false;
+      if (state_.stopping) {
+        if (waits_for_ == WaitsFor::head) co_await refuse({503, "the server is stopping"});
+        co_return false;
+      }
       const auto [error, bytes] = co_await socket_.async_read_some(room(), kAwait);
+      if (error == asio::error::operation_aborted && state_.stopping) continue;
       if (error == asio::error::operation_aborted && waits_for_ == WaitsFor::head) {
         co_await refuse({408, "the header took too long"});
       }
@@ -243,7 +247,10 @@ class Connection final : public Expiring {
     if (guard_ && state_.service.guarded(port_, route)) {
       const bool admitted = guard_->admit(request, peer_, state_.decision);
       write_fields();
+      write_cors(route);
       if (!admitted) return rejection(state_.decision.status());
+    } else {
+      write_cors(route);
     }
     return state_.service.answer(route, method, target, state_.scratch);
   }
@@ -284,6 +291,17 @@ class Connection final : public Expiring {
     guard_->add_fields(state_.decision, [this](std::string_view name, std::string_view value) {
       append_field(name, value, fields_);
     });
+  }
+
+  /// What lets pages of other origins use the demonstration, refusals included.
+  void write_cors(Route route) {
+    const auto& request = parser_->get();
+    if (!Service::open_to_pages(route) || request.count(http::field::origin) == 0) return;
+    const bool preflight = request.method() == http::verb::options &&
+                           request.count(http::field::access_control_request_method) != 0;
+    const std::string_view exposed =
+        fields_.empty() ? "" : exposed_field_names(state_.limiter->render_options());
+    Service::append_cors(route, preflight, exposed, fields_);
   }
 
   /// Its Content-Type is among the fields of the decision.
@@ -361,10 +379,16 @@ class Connection final : public Expiring {
   }
 
   Answer error_answer(const Refusal& refusal) {
-    state_.scratch = R"({"error":"bad_request","message":")";
+    state_.scratch = R"({"error":")";
+    state_.scratch += error_word(refusal.status);
+    state_.scratch += R"(","message":")";
     state_.scratch += refusal.reason;
     state_.scratch += "\"}";
-    return {.status = refusal.status, .body = state_.scratch};
+    // A refusal of the limiter says itself what its body is.
+    const bool typed = fields_.find("Content-Type: ") != std::string::npos;
+    return {.status = refusal.status,
+            .content_type = typed ? "" : "application/json",
+            .body = state_.scratch};
   }
 
   /// Answers what has no decision, or whose body cannot be read, and ends the connection.
@@ -372,7 +396,7 @@ class Connection final : public Expiring {
     const Envelope envelope{.date = state_.date, .fields = fields_, .keep_alive = false};
     out_.clear();
     append_response(error_answer(refusal), envelope, out_);
-    if (co_await write(out_)) co_await linger();
+    if (co_await write(out_) && !state_.stopping) co_await linger();
   }
 
   /// Reads what is still on its way and forgets it.

@@ -34,7 +34,7 @@ class Expiring {
   virtual ~Expiring() = default;
   /// Ends what waits longer than it may.
   virtual void expire(std::chrono::steady_clock::time_point now) = 0;
-  /// Ends the connection if no request is under way.
+  /// Ends the connection if no request is under way; one whose header is not whole is none.
   virtual void end_if_idle() = 0;
 
   std::size_t place = 0;  ///< in WorkerState::connections

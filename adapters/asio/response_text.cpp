@@ -14,6 +14,8 @@ std::string_view status_line(unsigned status) {
       return "HTTP/1.1 200 OK\r\n";
     case 201:
       return "HTTP/1.1 201 Created\r\n";
+    case 204:
+      return "HTTP/1.1 204 No Content\r\n";
     case 308:
       return "HTTP/1.1 308 Permanent Redirect\r\n";
     case 401:
@@ -63,6 +65,25 @@ void append_connection(const Answer& answer, const Envelope& envelope, std::stri
 
 }  // namespace
 
+std::string_view error_word(unsigned status) {
+  switch (status) {
+    case 408:
+      return "request_timeout";
+    case 413:
+      return "content_too_large";
+    case 417:
+      return "expectation_failed";
+    case 431:
+      return "header_too_large";
+    case 503:
+      return "server_stopping";
+    case 505:
+      return "http_version_not_supported";
+    default:
+      return "bad_request";
+  }
+}
+
 void append_response(const Answer& answer, const Envelope& envelope, std::string& out) {
   out += status_line(answer.status);
   out += "Date: ";
@@ -75,6 +96,10 @@ void append_response(const Answer& answer, const Envelope& envelope, std::string
   append_connection(answer, envelope, out);
   if (answer.stream) {
     out += envelope.http_1_0 ? "\r\n" : "Transfer-Encoding: chunked\r\n\r\n";
+    return;
+  }
+  if (answer.status == 204) {  // says by itself that there is no body
+    out += "\r\n";
     return;
   }
   out += "Content-Length: ";

@@ -25,6 +25,9 @@ struct Envelope {
   bool head_only = false;  ///< the request was HEAD: the same without the body
 };
 
+/// The `error` member of a body with this status: "bad_request" and so on.
+[[nodiscard]] std::string_view error_word(unsigned status);
+
 /// Appends the response. The body of a stream follows in pieces: in chunks, or for HTTP/1.0 until
 /// the connection is closed.
 void append_response(const Answer& answer, const Envelope& envelope, std::string& out);

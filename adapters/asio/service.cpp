@@ -106,6 +106,10 @@ Answer Service::answer(Route route, std::string_view method, std::string_view ta
     return {.status = 404, .body = R"({"error":"not_found","message":"There is nothing here"})"};
   }
   const bool post = route == Route::orders;
+  if (method == "OPTIONS" && open_to_pages(route)) {
+    return {
+        .status = 204, .content_type = "", .allow = post ? "POST, OPTIONS" : "GET, HEAD, OPTIONS"};
+  }
   if (!method_allowed(method, post)) return method_not_allowed(post);
   scratch.clear();
   switch (route) {
@@ -129,6 +133,23 @@ Answer Service::answer(Route route, std::string_view method, std::string_view ta
       break;
   }
   return {.content_type = ""};
+}
+
+bool Service::open_to_pages(Route route) {
+  return std::ranges::find(kDemo, route, &Endpoint::route) != kDemo.end() || route == Route::search;
+}
+
+void Service::append_cors(Route route, bool preflight, std::string_view exposed, std::string& out) {
+  append_field("Access-Control-Allow-Origin", "*", out);
+  if (preflight) {
+    append_field("Access-Control-Allow-Methods", route == Route::orders ? "POST" : "GET, HEAD",
+                 out);
+    // The star does not stand for Authorization.
+    append_field("Access-Control-Allow-Headers", "*, Authorization", out);
+    append_field("Access-Control-Max-Age", "600", out);
+  } else if (!exposed.empty()) {
+    append_field("Access-Control-Expose-Headers", exposed, out);
+  }
 }
 
 void Service::append_stream_piece(unsigned piece, std::string& out) {

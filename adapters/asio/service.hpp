@@ -59,6 +59,12 @@ class Service {
   [[nodiscard]] Answer answer(Route route, std::string_view method, std::string_view target,
                               std::string& scratch) const;
 
+  /// The demonstration API, which pages of any origin may use. Appends the fields that let them,
+  /// for a request with an Origin: to a preflight what it may ask for, else that scripts may read
+  /// `exposed`, if it names any.
+  [[nodiscard]] static bool open_to_pages(Route route);
+  static void append_cors(Route route, bool preflight, std::string_view exposed, std::string& out);
+
   /// The pieces of /api/v1/stream.
   static constexpr unsigned kStreamPieces = 5;
   static void append_stream_piece(unsigned piece, std::string& out);

@@ -96,6 +96,12 @@ int explain(const ConfigPath& config, const ExplainOptions& options) {
       return kUsage;
     }
   }
+  const auto peer = IpAddress::parse(options.peer);
+  if (!peer && options.peer != "local") {
+    fmt::print(stderr, "--peer {}: an address is allowed, or local for a unix socket\n",
+               options.peer);
+    return kUsage;
+  }
   const auto loaded = load_or_complain(config);
   if (!loaded) return kNo;
 
@@ -109,7 +115,7 @@ int explain(const ConfigPath& config, const ExplainOptions& options) {
     return kNo;
   }
   const Identifier identifier(loaded->config.client_identification, key);
-  const Request request{.peer = IpAddress::parse(options.peer),
+  const Request request{.peer = peer,
                         .method = options.method,
                         .target = options.target,
                         .headers = &headers};

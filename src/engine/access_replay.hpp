@@ -65,7 +65,7 @@ class AccessReplay {
 
   /// Takes the next line, without its newline.
   void line(std::string_view text);
-  /// Decides what is still held back. To be called once, behind the last line.
+  /// Decides what is still held back. To be called behind the last line.
   void finish();
 
   struct Skipped {

@@ -13,6 +13,10 @@ namespace tidegate {
 
 class HeaderList final : public HeaderLines {
  public:
+  using Lines = std::vector<std::pair<std::string, std::string>>;
+
+  HeaderList() = default;
+  explicit HeaderList(Lines lines) : lines_(std::move(lines)) {}
   void add(std::string name, std::string value) {
     lines_.emplace_back(std::move(name), std::move(value));
   }
@@ -23,7 +27,7 @@ class HeaderList final : public HeaderLines {
   }
 
  private:
-  std::vector<std::pair<std::string, std::string>> lines_;
+  Lines lines_;
 };
 
 }  // namespace tidegate

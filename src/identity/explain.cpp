@@ -10,20 +10,22 @@ namespace {
 
 std::string text_of(const std::optional<IpAddress>& address) {
   std::string text;
-  if (!address) return "no address (local)";
+  if (!address) return "no address (a unix socket)";
   address->append_to(text);
   return text;
 }
 
-/// Why the address is the one it is.
+/// Why the address is the one it is: "is ...".
 std::string reason_of(const ClientAddress& found, const ProxyTrust& trust, bool has_list) {
   const std::string number =
       fmt::format("entry {} of {} from the right", found.entry, kForwardedHeader);
   switch (found.source) {
     case ClientAddress::Source::peer:
       if (!has_list) return "the socket peer";
-      return fmt::format("the socket peer; {} is ignored, as no proxy is trusted",
-                         kForwardedHeader);
+      return fmt::format(
+          "the socket peer; {} is ignored, as no proxy is trusted (trusted_proxy_depth = 0, and no "
+          "trusted_proxies)",
+          kForwardedHeader);
     case ClientAddress::Source::untrusted_peer:
       return fmt::format("the socket peer, which is none of trusted_proxies; {} is not read",
                          kForwardedHeader);
@@ -44,59 +46,67 @@ std::string reason_of(const ClientAddress& found, const ProxyTrust& trust, bool 
 
 }  // namespace
 
-std::vector<std::string> Identifier::explain(const Request& request) const {
-  std::vector<std::string> lines;
-  ClientIdentity client;
-  const std::optional<IpAddress> address = identify(request, client);
-  if (client.tier != "anonymous")
-    lines.push_back(fmt::format("the caller names the tier {}", client.tier));
-  if (request.client && !request.client->empty()) {
-    lines.push_back(
-        fmt::format("the caller names the client {}; no step is asked", client.client_id));
-    return lines;
+std::string Identifier::explain_address(const Request& request) const {
+  const ClientAddress found = find_client_address(request.peer, request.headers, trust_);
+  const bool has_list = read_header(request.headers, kForwardedHeader).state != HeaderState::absent;
+  std::string line =
+      fmt::format("{} is {}", text_of(found.address), reason_of(found, trust_, has_list));
+  if (found.address && !found.address->is_v4() && ipv6_prefix_ < 128) {
+    line += fmt::format("; all addresses of its /{} are one client (ipv6_prefix)", ipv6_prefix_);
   }
+  return line;
+}
 
-  const auto by_address = [&] {
-    const ClientAddress found = find_client_address(request.peer, request.headers, trust_);
-    const bool has_list =
-        read_header(request.headers, kForwardedHeader).state != HeaderState::absent;
-    std::string line =
-        fmt::format("{} is {}", text_of(address), reason_of(found, trust_, has_list));
-    if (address && !address->is_v4() && ipv6_prefix_ < 128) {
-      line += fmt::format("; grouped by ipv6_prefix = {}", ipv6_prefix_);
-    }
-    return line;
-  };
+/// What a step says, and whether it gives the client.
+std::pair<std::string, bool> Identifier::explain_step(const Step& step,
+                                                      const Request& request) const {
+  switch (step.kind) {
+    case Step::Kind::jwt:
+      return {"skipped, as no tokens are configured", false};
+    case Step::Kind::ip:
+      return {explain_address(request), true};
+    case Step::Kind::header:
+      break;
+  }
+  const HeaderValue value = read_header(request.headers, step.header);
+  switch (value.state) {
+    case HeaderState::absent:
+      return {"skipped, as there is no such header", false};
+    case HeaderState::empty:
+      return {"skipped, as the header is empty", false};
+    case HeaderState::contradictory:
+      return {"skipped, as the header has several lines that differ", false};
+    case HeaderState::present:
+      break;
+  }
+  ClientIdentity client;
+  identify_by_header(step, request, client);
+  return {fmt::format("gives {}, a hash of the header's value", client.client_id), true};
+}
+
+std::vector<std::string> Identifier::explain(const Request& request) const {
+  if (request.client && !request.client->empty()) {
+    ClientIdentity client;
+    identify_by_caller(*request.client, client);
+    return {fmt::format("the caller names the client {}; no step is asked", client.client_id)};
+  }
+  std::vector<std::string> lines;
   bool known = false;
   for (const Step& step : steps_) {
     const std::string name = step.kind == Step::Kind::header ? "header:" + step.header
                              : step.kind == Step::Kind::ip   ? "ip"
                                                              : "jwt";
     if (known) {
-      lines.push_back(name + ": not asked, the client is known");
-    } else if (step.kind == Step::Kind::jwt) {
-      lines.push_back("jwt: skipped, as no tokens are configured");
-    } else if (step.kind == Step::Kind::ip) {
-      lines.push_back("ip: " + by_address());
-      known = true;
-    } else {
-      switch (read_header(request.headers, step.header).state) {
-        case HeaderState::absent:
-          lines.push_back(name + ": absent");
-          break;
-        case HeaderState::empty:
-          lines.push_back(name + ": empty");
-          break;
-        case HeaderState::contradictory:
-          lines.push_back(name + ": skipped, as it has several lines that differ");
-          break;
-        case HeaderState::present:
-          lines.push_back(fmt::format("{}: gives {}", name, client.client_id));
-          known = true;
-      }
+      lines.push_back(name + ": not asked, as the client is known");
+      continue;
     }
+    const auto [words, gives] = explain_step(step, request);
+    lines.push_back(fmt::format("{}: {}", name, words));
+    known = gives;
   }
-  if (!known) lines.push_back("no step gave a client, so the address is taken: " + by_address());
+  if (!known) {
+    lines.push_back("no step gives a client, so the address is taken: " + explain_address(request));
+  }
   return lines;
 }
 

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/hash.hpp"
@@ -42,7 +43,8 @@ class Identifier {
   /// one.
   void append_address(const std::optional<IpAddress>& address, std::string& out) const;
 
-  /// One line per step for `tidegate explain`: what was looked at, what it gave, what was skipped.
+  /// One line per step for `tidegate explain`: what was looked at, what it gave, what was skipped
+  /// and why. Says nothing about the tier, and repeats no value of a header.
   [[nodiscard]] std::vector<std::string> explain(const Request& request) const;
 
  private:
@@ -54,6 +56,9 @@ class Identifier {
   void identify_by_address(const std::optional<IpAddress>& address, ClientIdentity& out) const;
   void identify_by_caller(std::string_view client, ClientIdentity& out) const;
   void append_key(std::string_view value, std::string& out) const;
+  [[nodiscard]] std::string explain_address(const Request& request) const;
+  [[nodiscard]] std::pair<std::string, bool> explain_step(const Step& step,
+                                                          const Request& request) const;
 
   std::vector<Step> steps_;
   ProxyTrust trust_;

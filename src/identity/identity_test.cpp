@@ -203,7 +203,8 @@ TEST(Identifier, ExplainsItself) {
   EXPECT_EQ(explained(config, request),
             "jwt: skipped, as no tokens are configured\n"
             "ip: 2001:db8::1 is the socket peer; X-Forwarded-For is ignored, as no proxy is "
-            "trusted; grouped by ipv6_prefix = 64\n");
+            "trusted (trusted_proxy_depth = 0, and no trusted_proxies); all addresses of its /64 "
+            "are one client (ipv6_prefix)\n");
   config.trusted_proxy_depth = 1;
   EXPECT_EQ(explained(config, request),
             "jwt: skipped, as no tokens are configured\n"
@@ -218,17 +219,18 @@ TEST(Identifier, ExplainsItself) {
 
   const std::string by_key = explained(by({"header:A", "header:K", "ip"}), request);
   EXPECT_EQ(by_key.find("secret"), std::string::npos);
-  EXPECT_EQ(by_key, "header:A: absent\nheader:K: gives " + client_id(by({"header:K"}), request) +
-                        "\nip: not asked, the client is known\n");
+  EXPECT_EQ(by_key, "header:A: skipped, as there is no such header\nheader:K: gives " +
+                        client_id(by({"header:K"}), request) +
+                        ", a hash of the header's value\nip: not asked, as the client is known\n");
   headers.add("K", "other");
   EXPECT_EQ(explained(by({"header:K"}), request_from("203.0.113.7", &headers)),
-            "header:K: skipped, as it has several lines that differ\n"
-            "no step gave a client, so the address is taken: 203.0.113.7 is the socket peer; "
-            "X-Forwarded-For is ignored, as no proxy is trusted\n");
+            "header:K: skipped, as the header has several lines that differ\n"
+            "no step gives a client, so the address is taken: 203.0.113.7 is the socket peer; "
+            "X-Forwarded-For is ignored, as no proxy is trusted (trusted_proxy_depth = 0, and no "
+            "trusted_proxies)\n");
   request.client = "user:42";
   request.tier = "premium";
   EXPECT_EQ(explained(by({"ip"}), request),
-            "the caller names the tier premium\n"
             "the caller names the client user:42; no step is asked\n");
 }
 

@@ -146,6 +146,16 @@ EndpointMatcher::~EndpointMatcher() = default;
 EndpointMatcher::EndpointMatcher(EndpointMatcher&&) noexcept = default;
 EndpointMatcher& EndpointMatcher::operator=(EndpointMatcher&&) noexcept = default;
 
+EndpointMatcher::Preference EndpointMatcher::why_before(const Entry& better, const Entry& worse) {
+  using enum Preference::Reason;
+  if (better.priority != worse.priority) return {.reason = priority};
+  const std::vector<Kind> kinds = kinds_of(better.pattern);
+  const std::vector<Kind> others = kinds_of(worse.pattern);
+  const auto differ = std::ranges::mismatch(kinds, others).in1;
+  if (differ == kinds.end()) return {.reason = earlier};
+  return {.reason = specific, .segment = static_cast<std::size_t>(differ - kinds.begin()) + 1};
+}
+
 std::uint32_t EndpointMatcher::match(std::string_view path, std::string_view method) const {
   Best found;
   if (path.starts_with('/')) root_->match(path.substr(1), method, found);

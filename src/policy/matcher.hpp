@@ -1,6 +1,7 @@
 // Which rule a path and a method meet.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -35,6 +36,14 @@ class EndpointMatcher {
   ~EndpointMatcher();
   EndpointMatcher(EndpointMatcher&&) noexcept;
   EndpointMatcher& operator=(EndpointMatcher&&) noexcept;
+
+  /// Why one entry comes before another that matches the same path.
+  struct Preference {
+    enum class Reason : std::uint8_t { priority, specific, earlier } reason = Reason::earlier;
+    std::size_t segment = 0;  ///< `specific`: the first in which they differ in kind, from 1
+  };
+  /// `better` is preferred to `worse`, or comes before it in the file and they are alike.
+  [[nodiscard]] static Preference why_before(const Entry& better, const Entry& worse);
 
   static constexpr std::uint32_t kNoRule = ~std::uint32_t{0};
   /// The best entry's rule for a canonical path (see read_path), or kNoRule. An entry that does not

@@ -133,14 +133,6 @@ class Decisions(harness.ServerTest):
         self.assertEqual(self.ask(server, "/api/v1/orders", "HEAD").limits(), ("7", "5"))
         self.assertEqual(self.ask(server, "/api/v1/orders", "POST").limits(), ("100", "99"))
 
-    def test_preflights_count_under_a_rule_of_their_own(self):
-        server = self.serve("default_limit = 2")
-        for _ in range(3):
-            answer = self.ask(server, "/api/v1/hello", "OPTIONS", Origin="https://a.example",
-                              Access_Control_Request_Method="GET")
-        self.assertEqual(answer.status, 429)
-        self.assertEqual(self.ask(server).status, 200)
-
     def test_an_invented_address_changes_nothing(self):
         server = self.serve("default_limit = 5")
         statuses = [self.ask(server, X_Forwarded_For=f"203.0.113.{i}", X_Real_IP=f"203.0.113.{i}",

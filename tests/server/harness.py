@@ -147,7 +147,7 @@ class Connection:
                 name, value = line.decode("latin-1").rstrip("\r\n").split(": ", 1)
                 fields.append((name, value))
             answer = Answer(status, fields, b"")
-            if status == 100 or head:
+            if status in (100, 204) or head:
                 return answer
             if answer["Transfer-Encoding"] == "chunked":
                 while size := int(self.file.readline(), 16):

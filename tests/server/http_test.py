@@ -1,5 +1,6 @@
 """HTTP as it should be, and as attackers, broken clients and bored ones send it."""
 
+import json
 import random
 import socket
 
@@ -157,6 +158,29 @@ class Http(harness.ServerTest):
             answer = self.send_raw(server, f"GET /api/v1/hello HTTP/1.1\r\nHost: x\r\n{fields}\r\n")
             self.assertEqual(answer.status, 431)
         self.assertEqual(self.ask(server).status, 200)
+
+    def test_a_refusal_without_a_decision_is_named_by_its_status(self):
+        server = self.serve(NOTHING_LEFT)
+        get = "GET /api/v1/hello HTTP/1.1\r\nHost: x\r\n"
+        post = "POST /api/v1/orders HTTP/1.1\r\nHost: x\r\n"
+        for data, status, error in [
+                (get + "Host: y\r\n\r\n", 400, "bad_request"),
+                (post + "Content-Length: 9999999\r\n\r\n", 413, "content_too_large"),
+                (get + "Expect: a miracle\r\n\r\n", 417, "expectation_failed"),
+                (get + "A: b\r\n" * 200 + "\r\n", 431, "header_too_large"),
+                ("GET / HTTP/2.0\r\nHost: x\r\n\r\n", 505, "http_version_not_supported")]:
+            with self.subTest(status=status):
+                answer = self.send_raw(server, data)
+                self.assertEqual(answer.status, status)
+                self.assertEqual(answer["Content-Type"], "application/json")
+                self.assertEqual(json.loads(answer.body)["error"], error)
+
+    def test_a_body_that_cannot_be_read_is_refused_once_where_nothing_was_left_either(self):
+        server = self.serve(NOTHING_LEFT)
+        self.assertEqual(self.ask(server).status, 200)
+        answer = self.send_raw(server, "POST /api/v1/orders HTTP/1.1\r\nHost: x\r\n"
+                                       "Transfer-Encoding: chunked\r\n\r\nzz\r\n")
+        self.assertEqual((answer.status, answer["Content-Type"]), (400, "application/json"))
 
     def test_half_a_request_is_no_request(self):
         server = self.serve(NOTHING_LEFT)

@@ -1,5 +1,6 @@
 """Starting, stopping, workers that count together and die, and what a bad start says."""
 
+import json
 import os
 import pathlib
 import signal
@@ -133,6 +134,19 @@ class Stopping(harness.ServerTest):
             self.assertIn(b'"piece":5', stream.answer().body)
             self.assertEqual(server.stop(how), 0)
             self.assertTrue(all(map(gone, workers)))
+
+    def test_who_has_sent_half_a_header_holds_nobody_up(self):
+        server = self.serve(RULES)
+        slow = self.connect(server)
+        slow.send("GET /api/v1/hello HTTP/1.1\r\nHost")
+        self.assertEqual(self.ask(server).status, 200)  # so the worker has seen what came before
+        server.process.send_signal(signal.SIGTERM)
+        answer = slow.answer()
+        self.assertEqual((answer.status, answer["Connection"]), (503, "close"))
+        self.assertEqual(json.loads(answer.body)["error"], "server_stopping")
+        # Its connection is closed already: nothing waits for it to be silent for long enough.
+        self.assertTrue(slow.closed())
+        self.assertEqual(server.stop(), 0)
 
     def test_the_port_is_free_at_once(self):
         first = self.serve(RULES)
