@@ -25,6 +25,7 @@ install(TARGETS tidegate_library EXPORT tidegateTargets)
 install(TARGETS tidegate_beast EXPORT tidegateBeastTargets)
 install(DIRECTORY include/tidegate TYPE INCLUDE FILES_MATCHING PATTERN "*.hpp")
 install(FILES LICENSE THIRD_PARTY.md CHANGELOG.md tidegate.toml TYPE DOC)
+install(DIRECTORY contrib/prometheus contrib/grafana TYPE DOC)  # alerts and a dashboard
 install(EXPORT tidegateTargets NAMESPACE tidegate:: DESTINATION ${package_dir})
 install(EXPORT tidegateBeastTargets NAMESPACE tidegate:: DESTINATION ${package_dir})
 write_basic_package_version_file(tidegateConfigVersion.cmake COMPATIBILITY SameMinorVersion)

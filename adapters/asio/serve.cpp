@@ -18,7 +18,8 @@ namespace {
 using server::Listening;
 
 /// What to try, for whoever has just started the server.
-void greet(const ServeOptions& options, const std::string& url, const std::string& ops_url) {
+void greet(const ServeOptions& options, const std::string& url, const std::string& ops_url,
+           bool has_admin) {
   fmt::print("tidegate serves on {} with {} worker{}\n", url, options.workers,
              options.workers == 1 ? "" : "s");
   if (options.demo) {
@@ -33,6 +34,7 @@ void greet(const ServeOptions& options, const std::string& url, const std::strin
         url);
   }
   fmt::print("Metrics: {0}/metrics   Health: {0}/health\n", ops_url);
+  if (has_admin) fmt::print("Admin: {}/admin/rate-limit/\n", ops_url);
   std::fflush(stdout);
 }
 
@@ -58,32 +60,35 @@ int serve(const ServeOptions& options, Limiter* limiter) {
   const server::WorkerPorts ports{.main = main->fd(),
                                   .ops = ops ? std::optional(ops->fd()) : std::nullopt};
 
-  return server::supervise(
-      {.workers = options.workers,
-       .work =
-           [&] {
-             if (limiter != nullptr) limiter->after_fork();
-             return server::run_worker(ports, {}, options.demo, limiter);
-           },
-       .on_started = [&] { greet(options, main->url(), ops ? ops->url() : main->url()); },
-       .on_reopen_log =
-           [&] {
-             if (limiter != nullptr) limiter->reopen_log();
-           },
-       .on_reload =
-           [&] {
-             // Workers see in the segment that there is another configuration. What is wrong with
-             // this one has been logged.
-             if (limiter != nullptr) std::ignore = limiter->reload();
-           },
-       .report =
-           [&](std::string_view event, std::string_view message) {
-             if (limiter != nullptr) {
-               limiter->log_event(event, message);
-             } else {
-               fmt::print(stderr, "{}: {}\n", event, message);
-             }
-           }});
+  return server::supervise({.workers = options.workers,
+                            .work =
+                                [&] {
+                                  if (limiter != nullptr) limiter->after_fork();
+                                  return server::run_worker(ports, {}, options.demo, limiter);
+                                },
+                            .on_started =
+                                [&] {
+                                  greet(options, main->url(), ops ? ops->url() : main->url(),
+                                        limiter != nullptr && !limiter->admin_token().empty());
+                                },
+                            .on_reopen_log =
+                                [&] {
+                                  if (limiter != nullptr) limiter->reopen_log();
+                                },
+                            .on_reload =
+                                [&] {
+                                  // Workers see in the segment that there is another configuration.
+                                  // What is wrong with this one has been logged.
+                                  if (limiter != nullptr) std::ignore = limiter->reload();
+                                },
+                            .report =
+                                [&](std::string_view event, std::string_view message) {
+                                  if (limiter != nullptr) {
+                                    limiter->log_event(event, message);
+                                  } else {
+                                    fmt::print(stderr, "{}: {}\n", event, message);
+                                  }
+                                }});
 }
 
 }  // namespace tidegate

@@ -230,6 +230,7 @@ TEST_F(Reload, SurvivesWhoeverDiesWhileReloading) {
   std::mt19937_64 random(7);
   std::uint64_t killed = 0;
   for (int round = 0; round < 60; ++round) {
+    const std::uint64_t before = limiter->health().generation;
     const pid_t child = in_child([&] {
       limiter->after_fork();
       for (int i = 0; i < 1'000; ++i) {
@@ -237,14 +238,21 @@ TEST_F(Reload, SurvivesWhoeverDiesWhileReloading) {
       }
       return 0;
     });
-    std::this_thread::sleep_for(std::chrono::microseconds(500 + random() % 10'000));
+    // Somewhere within its second to fifth reload, most likely.
+    const std::uint64_t reloads = 1 + random() % 4;
+    const auto deadline = std::chrono::steady_clock::now() + 10s;
+    while (limiter->health().generation < before + reloads &&
+           std::chrono::steady_clock::now() < deadline) {
+      std::this_thread::sleep_for(50us);
+    }
+    std::this_thread::sleep_for(std::chrono::microseconds(random() % 1'500));
     ::kill(child, SIGKILL);
     killed += result_of(child) == -SIGKILL ? 1 : 0;
   }
   EXPECT_GT(killed, 50U);
   const auto reloaded = limiter->reload(with(200, 0));
   ASSERT_TRUE(reloaded) << to_string(reloaded.error().front());
-  EXPECT_GT(*reloaded, 50U);
+  EXPECT_GT(*reloaded, 100U);
   int admitted = 0;
   for (int i = 0; i < 250; ++i) admitted += decide(*limiter).admitted() ? 1 : 0;
   EXPECT_EQ(admitted, 195) << "five were let in before";

@@ -26,9 +26,9 @@ void SharedText<kBytes>::write(std::string_view text) {
     if (8 * i < text.size()) {
       std::memcpy(&word, text.data() + 8 * i, std::min<std::size_t>(8, text.size() - 8 * i));
     }
-    words[i].store(word, std::memory_order_relaxed);
+    words[i].store(word, std::memory_order_release);  // not before the version is odd
   }
-  size.store(text.size(), std::memory_order_relaxed);
+  size.store(text.size(), std::memory_order_release);
   version.store(writing + 1, std::memory_order_release);
 }
 
@@ -40,11 +40,10 @@ std::string SharedText<kBytes>::read() const {
     if (before % 2 != 0) continue;
     std::string text(kBytes, '\0');
     for (std::size_t word = 0; word < words.size(); ++word) {
-      const std::uint64_t value = words[word].load(std::memory_order_relaxed);
+      const std::uint64_t value = words[word].load(std::memory_order_acquire);
       std::memcpy(text.data() + 8 * word, &value, 8);
     }
-    text.resize(std::min<std::uint64_t>(size.load(std::memory_order_relaxed), kBytes));
-    std::atomic_thread_fence(std::memory_order_acquire);
+    text.resize(std::min<std::uint64_t>(size.load(std::memory_order_acquire), kBytes));
     if (version.load(std::memory_order_relaxed) == before) return text;
   }
   return "";

@@ -33,7 +33,7 @@ Terminal::Terminal() : has_keys_(::tcgetattr(STDIN_FILENO, &before_) == 0) {
   for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGWINCH}) {
     ::sigaddset(&signals, signal);
   }
-  ::sigprocmask(SIG_BLOCK, &signals, &signals_before_);
+  ::pthread_sigmask(SIG_BLOCK, &signals, &signals_before_);
   signals_ = ::signalfd(-1, &signals, SFD_CLOEXEC);
   enter();
 }
@@ -41,7 +41,7 @@ Terminal::Terminal() : has_keys_(::tcgetattr(STDIN_FILENO, &before_) == 0) {
 Terminal::~Terminal() {
   leave();
   ::close(signals_);
-  ::sigprocmask(SIG_SETMASK, &signals_before_, nullptr);
+  ::pthread_sigmask(SIG_SETMASK, &signals_before_, nullptr);
 }
 
 void Terminal::enter() const {
@@ -66,10 +66,10 @@ Terminal::Size Terminal::size() {
   return {size.ws_col, size.ws_row};
 }
 
-bool Terminal::draw(std::string_view text) const {
-  // Line by line and in one write: between two pictures the screen is never empty. A line is cleared
-  // before it is written, and with the last one what is below: behind a line that fills its row the
-  // cursor still stands on the last character.
+bool Terminal::draw(std::string_view text) {
+  // Line by line and in one write: between two pictures the screen is never empty. A line is
+  // cleared before it is written, and with the last one what is below: behind a line that fills its
+  // row the cursor still stands on the last character.
   std::string out = "\x1b[H";
   while (!text.empty()) {
     const std::size_t end = std::min(text.find('\n'), text.size());

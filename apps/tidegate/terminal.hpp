@@ -27,7 +27,7 @@ class Terminal {
   [[nodiscard]] static Size size();
 
   /// Replaces what is on the screen in one write: nothing flickers. False: nobody is there to see.
-  [[nodiscard]] bool draw(std::string_view text) const;
+  [[nodiscard]] static bool draw(std::string_view text);
 
   enum class Event : std::uint8_t {
     elapsed,  ///< the time is over

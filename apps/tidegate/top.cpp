@@ -79,7 +79,7 @@ int draw(Top& top, std::chrono::milliseconds interval) {
         trouble = looked ? "" : looked.error().message + "\n(looking again; q quits)\n";
       }
       const auto [width, height] = Terminal::size();
-      if (!terminal.draw(trouble.empty() ? top.text(width, height, color) : trouble)) break;
+      if (!Terminal::draw(trouble.empty() ? top.text(width, height, color) : trouble)) break;
     }
     signal = terminal.ended_by();
   }

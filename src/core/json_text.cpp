@@ -10,8 +10,10 @@ bool between(char c, unsigned low, unsigned high) {
   return byte >= low && byte <= high;
 }
 
-/// Length of the UTF-8 character that `text` begins with, 0 if it begins with none: neither
-/// overlong forms nor surrogates nor anything above U+10FFFF (The Unicode Standard, table 3-7).
+}  // namespace
+
+/// Neither overlong forms nor surrogates nor anything above U+10FFFF (The Unicode Standard, table
+/// 3-7).
 std::size_t utf8_length(std::string_view text) {
   const auto continues = [&text](std::size_t from, std::size_t to) {
     if (text.size() < to) return false;
@@ -33,8 +35,6 @@ std::size_t utf8_length(std::string_view text) {
   const bool too_high = first == 0xf4 && !between(text[1], 0x80, 0x8f);
   return overlong || too_high || !continues(2, 4) ? 0 : 4;
 }
-
-}  // namespace
 
 void append_json_text(std::string_view text, std::size_t max_bytes, std::string& out) {
   static constexpr std::string_view kHex = "0123456789abcdef";

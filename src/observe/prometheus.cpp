@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "core/json_text.hpp"
+
 namespace tidegate {
 namespace {
 
@@ -52,12 +54,20 @@ class Writer {
   std::string take() { return std::move(out_); }
 
  private:
-  /// The text must be UTF-8, and what comes from a header may be anything: what is not printable
-  /// ASCII is written as '?'.
+  /// The text must be UTF-8, and what comes from a header may be anything: control characters and
+  /// bytes that are no UTF-8 are written as \\xNN.
   void append_escaped(std::string_view text) {
-    for (const char c : text) {
-      if (c == '\\' || c == '"') out_ += '\\';
-      out_ += c >= ' ' && c <= '~' ? c : '?';
+    while (!text.empty()) {
+      const std::size_t length = utf8_length(text);
+      const auto first = static_cast<unsigned char>(text.front());
+      if (length == 0 || first < ' ' || first == 0x7f) {
+        fmt::format_to(std::back_inserter(out_), R"(\\x{:02x})", first);
+        text.remove_prefix(1);
+        continue;
+      }
+      if (first == '\\' || first == '"') out_ += '\\';
+      out_ += text.substr(0, length);
+      text.remove_prefix(length);
     }
   }
 

@@ -82,11 +82,13 @@ TEST(Prometheus, WritesEachFamilyOnceWithItsTypeBeforeItsSamples) {
 
 TEST(Prometheus, EscapesLabels) {
   Status status;
-  status.busiest.push_back({"a\"b\\c", "t", std::string("user:\n\xff\0x", 9), 1, 2});
-  EXPECT_NE(
-      prometheus_text(status).find(R"({endpoint="a\"b\\c",tier="t",client_id="user:???x"} 1)"),
-      std::string::npos)
-      << prometheus_text(status);
+  status.busiest.push_back({"a\"b\\c", "t", std::string("user:\n\xff\0x\x7f", 10), 1, 2});
+  status.busiest.push_back({"d", "t", "user:\xc3\xa9 \xc3", 1, 2});
+  const std::string text = prometheus_text(status);
+  EXPECT_NE(text.find(R"({endpoint="a\"b\\c",tier="t",client_id="user:\\x0a\\xff\\x00x\\x7f"} 1)"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("client_id=\"user:\xc3\xa9 \\\\xc3\"} 1"), std::string::npos) << text;
 }
 
 }  // namespace

@@ -77,8 +77,8 @@ TEST(TopView, FitsWhateverWidthAndHeight) {
                              {1'000'000'000'000'000},
                              {}});
   }
-  for (const std::size_t width : {1, 20, 40, 79, 80, 81, 132, 300}) {
-    for (const std::size_t height : {1, 5, 10, 24, 60}) {
+  for (const std::size_t width : {1U, 20U, 40U, 79U, 80U, 81U, 132U, 300U}) {
+    for (const std::size_t height : {1U, 5U, 10U, 24U, 60U}) {
       const auto lines = lines_of(top_text(status, nullptr, {.width = width, .height = height}));
       EXPECT_LE(lines.size(), height);
       for (const std::string& line : lines) {
@@ -97,7 +97,7 @@ TEST(TopView, LetsNoByteOfAClientReachTheTerminal) {
   status.busiest.front().client = std::string(
       "user:\x1b]0;x\x07\x9b"
       "31m\n\\\0\x7f",
-      20);
+      19);
   status.totals.front().endpoint = "\x1b[2J";
   for (const bool color : {false, true}) {
     std::string text =

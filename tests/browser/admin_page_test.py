@@ -64,8 +64,15 @@ class AdminPage(unittest.TestCase):
         cls.browser = chromium.Chromium()
         cls.addClassCleanup(cls.browser.close)
 
-    def open(self, **size) -> chromium.Page:
-        return self.browser.open(f"http://127.0.0.1:{self.server.port}{PAGE}", **size)
+    def open(self, server: harness.Server | None = None, **size) -> chromium.Page:
+        port = (server or self.server).port
+        return self.browser.open(f"http://127.0.0.1:{port}{PAGE}", **size)
+
+    def serve(self) -> harness.Server:
+        """One that a test changes."""
+        server = serve()
+        self.addCleanup(server.close)
+        return server
 
     def enter(self, page: chromium.Page, token: str = TOKEN) -> None:
         page.type("#token", token)
@@ -113,14 +120,30 @@ class AdminPage(unittest.TestCase):
         self.assertEqual(page.evaluate("sessionStorage.length"), 0)
 
     def test_a_server_that_is_gone_is_told(self):
-        server = serve()
-        self.addCleanup(server.close)
-        page = self.browser.open(f"http://127.0.0.1:{server.port}{PAGE}")
+        server = self.serve()
+        page = self.open(server)
         self.enter(page)
         page.wait_for("!document.querySelector('#figures').hidden")
         server.stop()
         page.wait_for("document.querySelector('#error').innerText.includes('No answer from the server')")
         self.assertFalse(page.evaluate("document.querySelector('#figures').hidden"))
+
+    def test_a_refused_reload_is_shown_until_one_succeeds(self):
+        server = self.serve()
+        page = self.open(server)
+        self.enter(page)
+        page.wait_for("document.querySelector('#state').innerText.includes('generation 1')")
+        good = server.config.read_text()
+        for text, status, shown in ((good.replace("limit = 20", "limit = -20"), 422, "limit"),
+                                    (good, 200, "generation 2")):
+            server.config.write_text(text)
+            with harness.Connection(server.port) as connection:
+                answer = connection.ask(PAGE + "reload", "POST", Authorization=f"Bearer {TOKEN}")
+            self.assertEqual(answer.status, status, answer.body)
+            page.wait_for(f"document.querySelector('#state').innerText.includes({json.dumps(shown)})")
+            refused = page.text("#state .bad") if status == 422 else ""
+            self.assertEqual("limit" in refused, status == 422, refused)
+        page.wait_for("!document.querySelector('#state').innerText.includes('Last reload')")
 
     def test_it_fits_a_phone_and_both_colour_schemes(self):
         page = self.open(width=360, height=740)

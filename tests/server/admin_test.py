@@ -78,6 +78,14 @@ class Token(AdminTest):
             self.assertEqual(answer.status, 200)
             self.assertIsNone(answer["X-RateLimit-Limit"])
 
+    def test_the_greeting_names_the_page_where_there_is_one(self):
+        server = self.serve_admin()
+        self.assertEqual(server.process.stdout.readline(),
+                         f"Admin: http://127.0.0.1:{server.port}/admin/rate-limit/\n")
+        server = self.serve(RULES)
+        server.process.terminate()
+        self.assertEqual(server.process.stdout.read(), "")
+
     def test_the_port_for_operators_has_all_of_it_alone(self):
         server = self.serve_admin("--ops-listen", "127.0.0.1:0", demo=False)
         main, ops = server.ports
