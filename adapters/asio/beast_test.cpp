@@ -78,6 +78,19 @@ TEST_F(Middleware, AnswersWhoIsNotAdmitted) {
   EXPECT_TRUE(response.keep_alive());
 }
 
+TEST_F(Middleware, LetsScriptsOfOtherOriginsReadARefusal) {
+  const RateLimitMiddleware guard(*limiter_);
+  const http::request<http::empty_body> request(http::verb::get, "/reports", 11);
+  while (admit(request)) {
+  }
+  auto response = guard.rejection(request, decision_);
+  response.set(http::field::access_control_allow_origin, "https://app.example");
+  guard.add_fields(response, decision_);
+  EXPECT_EQ(response[http::field::access_control_expose_headers],
+            "X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After");
+  EXPECT_EQ(response.count(http::field::retry_after), 1U);
+}
+
 TEST_F(Middleware, AnswersHeadWithoutABody) {
   const RateLimitMiddleware guard(*limiter_);
   const http::request<http::empty_body> request(http::verb::head, "/", 11);

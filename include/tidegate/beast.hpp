@@ -103,7 +103,8 @@ class RateLimitMiddleware {
   }
 
   /// The whole answer to a request that was not admitted: status 429 or 503, fields and JSON body,
-  /// ready to be written. Precondition: !decision.admitted().
+  /// ready to be written. For pages of other origins set Access-Control-Allow-Origin on it and call
+  /// add_fields again. Precondition: !decision.admitted().
   template <class Body, class Fields>
   [[nodiscard]] boost::beast::http::response<boost::beast::http::string_body> rejection(
       const boost::beast::http::request<Body, Fields>& request, const Decision& decision) const {
