@@ -9,6 +9,7 @@
 #include "apps/tidegate/commands.hpp"
 #include "engine/explain.hpp"
 #include "engine/header_list.hpp"
+#include "engine/window_words.hpp"
 
 namespace tidegate::command {
 namespace {
@@ -115,10 +116,8 @@ int explain(const ConfigPath& config, const ExplainOptions& options) {
     return kNo;
   }
   const Identifier identifier(loaded->config.client_identification, key);
-  const Request request{.peer = peer,
-                        .method = options.method,
-                        .target = options.target,
-                        .headers = &headers};
+  const Request request{
+      .peer = peer, .method = options.method, .target = options.target, .headers = &headers};
   fmt::print("{}", explain(**policy, identifier, request));
   return kFine;
 }

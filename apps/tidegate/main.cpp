@@ -60,7 +60,8 @@ int main(int argc, char** argv) {
                                           "Say which client, rule and windows a request "
                                           "meets, and why");
   add_config(explain, config);
-  explain.add_option("--peer", explain_options.peer, "The socket's other end: an address, or local")
+  explain
+      .add_option("--peer", explain_options.peer, "The socket's other end: an address, or local")
       ->capture_default_str();
   explain.add_option("-H,--header", explain_options.headers, "A header line, 'Name: value'")
       ->allow_extra_args(false);

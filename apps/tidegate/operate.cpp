@@ -5,7 +5,6 @@
 
 #include "adapters/posix/generation.hpp"
 #include "apps/tidegate/commands.hpp"
-#include "engine/explain.hpp"
 #include "tidegate/limiter.hpp"
 
 namespace tidegate::command {

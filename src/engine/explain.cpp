@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 #include <vector>
 
 #include "core/json_text.hpp"
+#include "engine/window_words.hpp"
 #include "policy/matcher.hpp"
 
 namespace tidegate {
@@ -26,11 +26,6 @@ std::string joined(const std::vector<std::string>& words) {
   std::string out;
   for (const std::string& word : words) (out += out.empty() ? "" : ", ") += word;
   return out;
-}
-
-std::string seconds(std::uint64_t us) {
-  return us % 1'000'000 == 0 ? fmt::format("{} s", us / 1'000'000)
-                             : fmt::format("{} ms", us / 1'000);
 }
 
 /// Writes titles and what stands below them.
@@ -290,7 +285,7 @@ class Explanation {
     const Limit& limit = Policy::get_applicable_limit(rule, client_.tier);
     if (limit.empty()) page_.detail("unlimited: nothing is counted");
     for (const Counter& counter : limit) {
-      page_.detail("{}: {}", describe(counter.window), admits(counter.window));
+      page_.detail("{}: {}", describe(counter.window), describe_bound(counter.window));
       if (counter.window.limit != 0 && cost > counter.window.capacity) {
         page_.detail("  this cost can never pass: 429 cost_exceeds_limit, without a Retry-After");
       }
@@ -326,26 +321,6 @@ class Explanation {
     return fmt::format("{}, as it has none for the tier {}", whose, tier);
   }
 
-  /// What a window lets through at most.
-  static std::string admits(const Window& window) {
-    const std::string per = seconds(window.window_us);
-    if (window.limit == 0) return "maintenance, everything is rejected";
-    switch (window.algorithm) {
-      case Algorithm::token_bucket:
-        return fmt::format("at most {} at once, and what was taken comes back at {} per {}",
-                           window.capacity, window.limit, per);
-      case Algorithm::sliding_window:
-        return fmt::format("at most {} in any {}", window.limit, per);
-      case Algorithm::sliding_window_counter:
-        return fmt::format("at most {} in any {}, and in the long run {} per {}", 2 * window.limit,
-                           per, window.limit, per);
-      case Algorithm::fixed_window:
-        return fmt::format("at most {} in each {}, counted from 1970-01-01T00:00Z on", window.limit,
-                           per);
-    }
-    return "";
-  }
-
   void penalties() {
     page_.title("penalties");
     const Penalties* const penalties = policy_.penalties();
@@ -355,7 +330,7 @@ class Explanation {
       page_.line("none, as nothing can be rejected");
     } else {
       page_.line("{} violations within {} lock the client out of all rules for {} x the window",
-                 penalties->threshold, seconds(penalties->detection / kTicksPerMicro),
+                 penalties->threshold, seconds_or_millis(penalties->detection / kTicksPerMicro),
                  penalties->multipliers.front());
       page_.line(
           "and each further one for longer, up to {} x; a violation is a rejection, once a "
@@ -407,16 +382,6 @@ class Explanation {
 };
 
 }  // namespace
-
-std::string describe(const Window& window) {
-  std::string out =
-      fmt::format("{} request{} per {}, {}", window.limit, window.limit == 1 ? "" : "s",
-                  seconds(window.window_us), to_string(window.algorithm));
-  if (window.capacity != window.limit) {
-    fmt::format_to(std::back_inserter(out), ", burst {}", window.capacity);
-  }
-  return out;
-}
 
 std::string explain(const Policy& policy, const Identifier& identifier, const Request& request) {
   return Explanation(policy, identifier, request).all();

@@ -15,7 +15,4 @@ namespace tidegate {
 [[nodiscard]] std::string explain(const Policy& policy, const Identifier& identifier,
                                   const Request& request);
 
-/// "100 requests per 60 s, sliding_window_counter" for one window.
-[[nodiscard]] std::string describe(const Window& window);
-
 }  // namespace tidegate
