@@ -77,7 +77,7 @@ std::optional<std::uint64_t> read_time(std::string_view text) {
   static constexpr std::string_view kShape = "dd/Mon/yyyy:hh:mm:ss +zzzz";
   static constexpr std::string_view kMonths = "JanFebMarAprMayJunJulAugSepOctNovDec";
   if (text.size() != kShape.size() || (text[21] != '+' && text[21] != '-')) return std::nullopt;
-  for (const std::size_t i : {2, 6, 11, 14, 17, 20}) {
+  for (const std::size_t i : {2U, 6U, 11U, 14U, 17U, 20U}) {
     if (text[i] != kShape[i]) return std::nullopt;
   }
   bool in_range = true;
@@ -107,7 +107,7 @@ std::optional<std::uint64_t> read_time(std::string_view text) {
 /// The client's address at the beginning of a line; before it a virtual host with its port may
 /// stand. False: there is none.
 bool read_peer(std::string_view line, std::optional<IpAddress>& out) {
-  std::string_view word = take_word(line);
+  const std::string_view word = take_word(line);
   if (word == "unix:") {
     out.reset();
     return true;

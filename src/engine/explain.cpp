@@ -210,26 +210,22 @@ class Explanation {
 
   /// All endpoints whose patterns match, the one that wins first.
   void candidates(std::string_view path, const Rule& winner) {
-    const std::size_t first = policy_.rules().size() - config_.endpoints.size();
     const auto entry_of = [](const EndpointConfig& endpoint) {
       return EndpointMatcher::Entry{
           .pattern = endpoint.pattern, .methods = endpoint.methods, .priority = endpoint.priority};
     };
-    std::optional<EndpointMatcher::Entry> won;
-    std::vector<std::string> lost;
-    for (std::size_t i = 0; i < config_.endpoints.size(); ++i) {
-      const EndpointConfig& endpoint = config_.endpoints[i];
-      const EndpointMatcher::Entry entry = entry_of(endpoint);
-      if (&policy_.rules()[first + i] == &winner) {
-        won = entry;
-        page_.detail("{}: matches", pattern_of(endpoint));
-      }
+    const auto won = std::ranges::find(config_.endpoints, winner.name, &EndpointConfig::name);
+    if (won == config_.endpoints.end()) {
+      page_.detail("no endpoint's pattern and methods match, so the default applies");
+    } else {
+      page_.detail("{}: matches", pattern_of(*won));
     }
     for (const EndpointConfig& endpoint : config_.endpoints) {
       EndpointMatcher::Entry entry = entry_of(endpoint);
       if (endpoint.name == winner.name) continue;
       if (matches(entry, path)) {
-        page_.detail("{}: matches too, and loses: {}", pattern_of(endpoint), why(*won, entry));
+        page_.detail("{}: matches too, and loses: {}", pattern_of(endpoint),
+                     why(entry_of(*won), entry));
         continue;
       }
       entry.methods.clear();
@@ -238,7 +234,6 @@ class Explanation {
                      shown(request_.method));
       }
     }
-    if (!won) page_.detail("no endpoint's pattern and methods match, so the default applies");
   }
 
   static std::string pattern_of(const EndpointConfig& endpoint) {
