@@ -34,7 +34,8 @@ void keep_little(std::string& text) {
 }  // namespace
 
 std::expected<AccessReplay, Error> AccessReplay::create(const RateLimitConfig& config,
-                                                        const RateLimitConfig* other) {
+                                                        const RateLimitConfig* other,
+                                                        std::size_t max_clients) {
   std::vector<Side> sides;
   for (const RateLimitConfig* each : {&config, other}) {
     if (each == nullptr) continue;
@@ -46,7 +47,7 @@ std::expected<AccessReplay, Error> AccessReplay::create(const RateLimitConfig& c
       side.tally.rules.push_back({.name = rule.name});
     }
   }
-  return AccessReplay(std::move(sides));
+  return AccessReplay(std::move(sides), max_clients);
 }
 
 void AccessReplay::skip(AccessLineFault fault) {
@@ -130,7 +131,7 @@ void AccessReplay::count_client(const std::array<const Decision*, 2>& decisions)
   if (!std::ranges::any_of(decisions, counted)) return;
   const std::string& name = decisions[0]->client.client_id;
   auto found = clients_.find(name);
-  if (found == clients_.end() && clients_.size() < kMaxClients) {
+  if (found == clients_.end() && clients_.size() < max_clients_) {
     found = clients_.emplace(name, AccessClient{}).first;
   }
   AccessClient& client = found == clients_.end() ? other_clients_ : found->second;

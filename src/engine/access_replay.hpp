@@ -53,15 +53,16 @@ struct AccessClient {
 /// of the second that was reached.
 class AccessReplay {
  public:
-  /// Clients that are told apart; those that come later are counted together.
   static constexpr std::size_t kMaxClients = 1'000'000;
   /// A line that is older than another before it by more than this is left out.
   static constexpr std::uint64_t kMaxStepBack_s = 3'600;
 
-  /// `other` null: there is nothing to compare with. The error says why a configuration cannot be
-  /// compiled or has no room in its own table.
-  [[nodiscard]] static std::expected<AccessReplay, Error> create(const RateLimitConfig& config,
-                                                                 const RateLimitConfig* other);
+  /// `other` null: there is nothing to compare with. So many clients are told apart; those that
+  /// come later are counted together. The error says why a configuration cannot be compiled or has
+  /// no room in its own table.
+  [[nodiscard]] static std::expected<AccessReplay, Error> create(
+      const RateLimitConfig& config, const RateLimitConfig* other,
+      std::size_t max_clients = kMaxClients);
 
   /// Takes the next line, without its newline.
   void line(std::string_view text);
@@ -99,7 +100,8 @@ class AccessReplay {
     AccessTally tally;
     std::unordered_map<std::string, std::size_t, TextHash, std::equal_to<>> rule_of;
   };
-  explicit AccessReplay(std::vector<Side> sides) : sides_(std::move(sides)) {}
+  AccessReplay(std::vector<Side> sides, std::size_t max_clients)
+      : sides_(std::move(sides)), max_clients_(max_clients) {}
 
   void skip(AccessLineFault fault);
   void decide_held();
@@ -113,6 +115,7 @@ class AccessReplay {
   std::array<Skipped, kAccessLineFaults> skipped_{};
   std::array<std::uint64_t, 1000> statuses_{};
   std::optional<std::uint64_t> first_s_;
+  std::size_t max_clients_;
   Clients clients_;
   AccessClient other_clients_;
 

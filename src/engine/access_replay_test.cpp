@@ -165,6 +165,35 @@ TEST(AccessReplay, NamesAsManyClientsAsAskedForTheMostLimitedFirst) {
   EXPECT_EQ(text.find("ip:203.0.113.3"), std::string::npos) << text;
 }
 
+TEST(AccessReplay, CountsClientsTogetherThatItHasNoRoomFor) {
+  const RateLimitConfig config = limits(1);
+  AccessReplay replay = AccessReplay::create(config, nullptr, 2).value();
+  for (int client = 1; client <= 4; ++client) {
+    for (int i = 0; i < 3; ++i) replay.line(line(fmt::format("203.0.113.{}", client), "/x"));
+  }
+  replay.finish();
+  EXPECT_EQ(replay.clients().size(), 2U);
+  EXPECT_EQ(rejected(replay), 8U) << "limits are each client's own all the same";
+  EXPECT_NE(
+      report(replay, 10)
+          .find("6 requests, 4 of them rejected, are of clients beyond the 2 that are told apart"),
+      std::string::npos)
+      << report(replay, 10);
+}
+
+TEST(AccessReplay, HoldsBackNoMoreOfASecondThanItHasRoomFor) {
+  // Half a million in one second: what is held back is decided before the second is over.
+  constexpr std::uint64_t kLines = 500'000;
+  RateLimitConfig config = limits(400'000);
+  AccessReplay replay = make(config);
+  const std::string text = line("203.0.113.1", "/x");
+  for (std::uint64_t i = 0; i < kLines; ++i) replay.line(text);
+  EXPECT_GT(replay.decided(), 0U) << "else all of it would be in memory";
+  replay.finish();
+  EXPECT_EQ(replay.decided(), kLines);
+  EXPECT_EQ(rejected(replay), kLines - 400'000);
+}
+
 TEST(AccessReplay, HasNothingToSayAboutAnEmptyLog) {
   AccessReplay replay = make(limits(1));
   replay.finish();

@@ -171,7 +171,7 @@ void add_doubts(const AccessReplay& replay, std::string& out) {
   if (const std::uint64_t requests = replay.other_clients().requests; requests != 0) {
     add(out,
         "\n{} requests, {} of them rejected, are of clients beyond the {} that are told apart here",
-        requests, replay.other_clients().rejected[0], AccessReplay::kMaxClients);
+        requests, replay.other_clients().rejected[0], replay.clients().size());
   }
   for (std::size_t i = 0; i < (replay.compares() ? 2U : 1U); ++i) {
     if (const std::uint64_t charges = replay.overflow(i); charges != 0) {
