@@ -114,12 +114,15 @@ int explain(const ConfigPath& config, const ExplainOptions& options) {
     fmt::print(stderr, "{}\n", fault_of(*loaded, policy.error()));
     return kNo;
   }
-  const Identifier identifier(loaded->config.client_identification, key);
-  const Request request{.peer = peer,
-                        .method = options.method,
-                        .target = options.target,
-                        .headers = &headers};
-  fmt::print("{}", explain(**policy, identifier, request));
+  auto tokens = make_tokens(loaded->config.client_identification, loaded->token_keys, key);
+  if (!tokens) {
+    fmt::print(stderr, "{}\n", tokens.error());
+    return kNo;
+  }
+  const Identifier identifier(loaded->config.client_identification, key, std::move(*tokens));
+  const Request request{
+      .peer = peer, .method = options.method, .target = options.target, .headers = &headers};
+  fmt::print("{}", explain(**policy, identifier, request, posix::wall_us()));
   return kFine;
 }
 

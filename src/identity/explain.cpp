@@ -57,12 +57,24 @@ std::string Identifier::explain_address(const Request& request) const {
   return line;
 }
 
+std::pair<std::string, bool> Identifier::explain_token(const Request& request,
+                                                       Micros wall_us) const {
+  if (tokens_ == nullptr) return {"skipped, as no tokens are configured", false};
+  ClientIdentity client;
+  std::optional<TokenVerdict> token;
+  if (!identify_by_token(request, std::nullopt, wall_us, client, token)) {
+    return {fmt::format("skipped, as the token is {}", to_string(*token)), false};
+  }
+  return {fmt::format("the token is valid and gives {}, tier {}", client.client_id, client.tier),
+          true};
+}
+
 /// What a step says, and whether it gives the client.
-std::pair<std::string, bool> Identifier::explain_step(const Step& step,
-                                                      const Request& request) const {
+std::pair<std::string, bool> Identifier::explain_step(const Step& step, const Request& request,
+                                                      Micros wall_us) const {
   switch (step.kind) {
     case Step::Kind::jwt:
-      return {"skipped, as no tokens are configured", false};
+      return explain_token(request, wall_us);
     case Step::Kind::ip:
       return {explain_address(request), true};
     case Step::Kind::header:
@@ -84,7 +96,7 @@ std::pair<std::string, bool> Identifier::explain_step(const Step& step,
   return {fmt::format("gives {}, a hash of the header's value", client.client_id), true};
 }
 
-std::vector<std::string> Identifier::explain(const Request& request) const {
+std::vector<std::string> Identifier::explain(const Request& request, Micros wall_us) const {
   if (request.client && !request.client->empty()) {
     ClientIdentity client;
     identify_by_caller(*request.client, client);
@@ -100,7 +112,7 @@ std::vector<std::string> Identifier::explain(const Request& request) const {
       lines.push_back(name + ": not asked, as the client is known");
       continue;
     }
-    const auto [words, gives] = explain_step(step, request);
+    const auto [words, gives] = explain_step(step, request, wall_us);
     lines.push_back(fmt::format("{}: {}", name, words));
     known = gives;
   }
