@@ -63,6 +63,7 @@ void Instruments::read(const Engine& engine, const MemoryStore& store, Micros no
                        std::size_t top_clients, Status& out) {
   out.totals = counters.rows();
   out.identity_warnings = counters.warnings();
+  out.tokens = counters.tokens();
   out.admin_denied = counters.admin_denied();
   out.log_lines_lost = counters.lost_lines();
   out.busiest = busiest(engine, top, now_us, top_clients);

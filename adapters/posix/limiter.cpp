@@ -19,6 +19,8 @@
 #include "adapters/posix/generation.hpp"
 #include "adapters/posix/generations.hpp"
 #include "adapters/posix/instruments.hpp"
+#include "adapters/posix/key_file.hpp"
+#include "adapters/posix/load_text.hpp"
 #include "adapters/posix/log_file.hpp"
 #include "observe/log_gate.hpp"
 #include "observe/log_line.hpp"
@@ -55,6 +57,7 @@ struct Limiter::Impl {
         generations(std::move(opened.generation)),
         render_options(RenderOptions::from(generations.pin()->config())),
         taken_up(generations.pin()->number),
+        key_file(generations.pin()->key_file()),
         instruments(segment.counters_memory(), generations.pin()->config().memory.capacity),
         log(std::move(its_log)),
         log_name(generations.pin()->config().log),
@@ -70,12 +73,15 @@ struct Limiter::Impl {
   void use(std::unique_ptr<posix::Generation> generation);
   void take_up_what_is_in_force();
   void see_whether_reloaded();
+  void see_whether_keys_changed(Micros now_us);
+  void read_keys_again();
 
   posix::Segment segment;
   posix::SegmentConfig config_state;
   posix::Generations generations;
   std::atomic<RenderOptions> render_options;  ///< of the generation in use
   std::atomic<std::uint64_t> taken_up;        ///< the newest generation that was tried
+  posix::KeyFile key_file;
   posix::Instruments instruments;
   Micros started_us = posix::wall_us();
   std::optional<std::string> file;  ///< that reload() reads; nothing: wherever load_config looks
@@ -127,9 +133,12 @@ void Limiter::decide(const Request& request, Decision& out) noexcept {
       [[unlikely]] {
     impl_->see_whether_reloaded();
   }
+  const Micros now_us = impl_->segment.now_us();
+  if (impl_->key_file.may_be_due(now_us)) [[unlikely]]
+    impl_->see_whether_keys_changed(now_us);
   const auto generation = impl_->generations.pin();
   try {
-    generation->engine->decide(request, impl_->segment.now_us(), out);
+    generation->engine->decide(request, now_us, coarse_wall_us(), out);
   } catch (const std::exception&) {
     // No memory for a decision: an outage of the limiter, which the failure mode answers.
     const bool open = generation->config().failure_mode == FailureMode::fail_open;
@@ -236,6 +245,7 @@ void Limiter::Impl::use(std::unique_ptr<posix::Generation> generation) {
   }
   render_options = RenderOptions::from(generation->config());
   taken_up = generation->number;
+  key_file.watch(generation->key_file());
   generations.replace(std::move(generation));
   if (!opened) write_event(LogLevel::error, "log_not_changed", opened.error().message);
 }
@@ -265,6 +275,43 @@ void Limiter::Impl::take_up_what_is_in_force() {
 void Limiter::Impl::see_whether_reloaded() {
   if (config_state.generation() == taken_up) return;
   background.run([this] { take_up_what_is_in_force(); });
+}
+
+void Limiter::Impl::see_whether_keys_changed(Micros now_us) {
+  if (key_file.changed(now_us)) background.run([this] { read_keys_again(); });
+}
+
+/// The file of keys has changed, or is gone: new keys if they are sound, else the old ones stay.
+void Limiter::Impl::read_keys_again() {
+  LoadedConfig loaded;
+  std::uint64_t number = 0;
+  {
+    const auto generation = generations.pin();
+    loaded = generation->loaded;
+    number = generation->number;
+  }
+  const std::string path = key_file.path();
+  auto text = posix::read_key_file(path);
+  std::string wrong;
+  if (!text) {
+    wrong = text.error();
+  } else if (*text != loaded.token_keys) {
+    auto next = posix::with_other_keys(segment, std::move(loaded), number, std::move(*text));
+    if (next) {
+      use(std::move(*next));
+      write_event(LogLevel::info, "token_keys_read", path);
+    } else {
+      wrong = next.error().message;
+    }
+  }
+  const bool was_wrong = key_file.wrong();
+  key_file.set_wrong(!wrong.empty());
+  if (!wrong.empty() && !was_wrong) {
+    write_event(LogLevel::error, "token_keys_not_read",
+                fmt::format("{}: {}; the keys stay as they are", path, wrong));
+  } else if (wrong.empty() && was_wrong) {
+    write_event(LogLevel::warning, "token_keys_good_again", path);
+  }
 }
 
 void Limiter::after_fork() {
@@ -329,6 +376,7 @@ std::uint64_t Limiter::wall_us() const { return coarse_wall_us(); }
 
 void Limiter::refresh() {
   impl_->see_whether_reloaded();
+  impl_->see_whether_keys_changed(impl_->segment.now_us());
   impl_->instruments.refresh(*impl_->generations.pin()->store, impl_->segment.now_us());
 }
 
@@ -366,7 +414,7 @@ Health Limiter::health() const {
                                "anonymous", impl_->segment.now_us());
   const std::chrono::duration<double, std::milli> taken = SteadyClock::now() - start;
   Status::Reloads reloads = impl_->config_state.state();
-  return {.status = "ok",
+  return {.status = impl_->key_file.wrong() ? "degraded" : "ok",
           .backend = to_string(generation->config().backend),
           .latency_ms = taken.count(),
           .breaker = "closed",

@@ -43,15 +43,15 @@ std::expected<std::string, ReadError> read_file(const std::string& path) {
   }
 }
 
-std::vector<Fault> read_fault(const std::string& path, std::string_view chosen_by, int error) {
-  std::string message;
-  if (error == EISDIR) {
-    message = "found a directory, allowed: a file";
-  } else if (error == EFBIG) {
-    message = "found more than 2 MiB, allowed: at most 2 MiB";
-  } else {
-    message = "cannot be read: " + std::system_category().message(error);
-  }
+std::string describe(ReadError error) {
+  if (error.number == EISDIR) return "found a directory, allowed: a file";
+  if (error.number == EFBIG) return "found more than 2 MiB, allowed: at most 2 MiB";
+  return "cannot be read: " + std::system_category().message(error.number);
+}
+
+std::vector<Fault> read_fault(const std::string& path, std::string_view chosen_by,
+                              ReadError error) {
+  std::string message = describe(error);
   if (!chosen_by.empty()) message += " (the path is from " + std::string{chosen_by} + ")";
   return {Fault{path, 0, 0, "", std::move(message)}};
 }
@@ -70,9 +70,15 @@ Environment whole_environment() {
 
 }  // namespace
 
+std::expected<std::string, std::string> posix::read_key_file(const std::string& path) {
+  auto text = read_file(path);
+  if (!text) return std::unexpected(describe(text.error()));
+  return std::move(*text);
+}
+
 std::expected<LoadedConfig, std::vector<Fault>> posix::load_text(std::string_view text,
                                                                  std::string_view file) {
-  return parse_config(text, file, whole_environment());
+  return parse_config(text, file, whole_environment(), read_key_file);
 }
 
 std::expected<LoadedConfig, std::vector<Fault>> load_config(
@@ -88,13 +94,13 @@ std::expected<LoadedConfig, std::vector<Fault>> load_config(
 
   for (const std::string& candidate : candidates) {
     const auto text = read_file(candidate);
-    if (text) return parse_config(*text, candidate, environment);
+    if (text) return parse_config(*text, candidate, environment, posix::read_key_file);
     if (must_exist || text.error().number != ENOENT) {
       return std::unexpected(
-          read_fault(candidate, by_environment ? "RATE_LIMIT_CONFIG" : "", text.error().number));
+          read_fault(candidate, by_environment ? "RATE_LIMIT_CONFIG" : "", text.error()));
     }
   }
-  return parse_config("", "", environment);
+  return parse_config("", "", environment, posix::read_key_file);
 }
 
 }  // namespace tidegate

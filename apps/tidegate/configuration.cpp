@@ -115,10 +115,15 @@ int explain(const ConfigPath& config, const ExplainOptions& options) {
     fmt::print(stderr, "{}\n", fault_of(*loaded, policy.error()));
     return kNo;
   }
-  const Identifier identifier(loaded->config.client_identification, key);
+  auto tokens = make_tokens(loaded->config.client_identification, loaded->token_keys, key);
+  if (!tokens) {
+    fmt::print(stderr, "{}\n", tokens.error());
+    return kNo;
+  }
+  const Identifier identifier(loaded->config.client_identification, key, std::move(*tokens));
   const Request request{
       .peer = peer, .method = options.method, .target = options.target, .headers = &headers};
-  fmt::print("{}", explain(**policy, identifier, request));
+  fmt::print("{}", explain(**policy, identifier, request, posix::wall_us()));
   return kFine;
 }
 

@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -181,7 +182,13 @@ struct LoadedConfig {
   std::optional<std::string> text = {};
   /// The values of the variables that the configuration names, by their names. Never shown.
   std::map<std::string, std::string, std::less<>> secrets = {};
+  /// What secret_env, public_key_file or jwks_file of [client_identification.jwt] stands for. Never
+  /// shown.
+  std::string token_keys = {};
 };
+
+/// Reads a file, or says why it cannot.
+using FileReader = std::function<std::expected<std::string, std::string>(const std::string& path)>;
 
 /// Environment variables by name, as handed in by whoever may read them.
 using Environment = std::map<std::string, std::string, std::less<>>;
@@ -191,9 +198,11 @@ inline constexpr std::size_t kMaxConfigBytes = std::size_t{2} << 20;
 
 /// Parses TOML text and lays the environment over it; secrets that the configuration names are
 /// taken from it. `file` is only named in faults. Pure: reads no file and no environment of its
-/// own. Reports every fault at once.
+/// own. Reports every fault at once. `read_file` is asked for the file of keys that the
+/// configuration names; without one it is left unread.
 [[nodiscard]] std::expected<LoadedConfig, std::vector<Fault>> parse_config(
-    std::string_view toml, std::string_view file, const Environment& environment);
+    std::string_view toml, std::string_view file, const Environment& environment,
+    const FileReader& read_file = nullptr);
 
 /// A configuration built by hand as the text of a file, which parse_config reads as the same one
 /// where no environment is laid over it. Precondition: it is valid.

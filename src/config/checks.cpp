@@ -170,13 +170,33 @@ void check_identification(Findings& findings, const ClientIdentificationConfig& 
     findings.fault(path + ".jwt.jwks_file",
                    refusal("public_key_file and jwks_file", "one of the two"));
   }
+  const bool has_file = !jwt.public_key_file.empty() || !jwt.jwks_file.empty();
+  if (has_file && findings.given(path + ".jwt.secret_env")) {
+    findings.fault(path + ".jwt.secret_env",
+                   refusal("a secret and a file of keys", "one of the two"));
+  }
+  bool of_secrets = false;
   for (std::size_t i = 0; i < jwt.algorithms.size(); ++i) {
-    if (jwt.algorithms[i].starts_with("HS") && !jwt.public_key_file.empty()) {
-      findings.fault(
-          fmt::format("{}.jwt.algorithms[{}]", path, i),
-          refusal(fmt::format("\"{}\" beside public_key_file", jwt.algorithms[i]),
-                  "algorithms of public keys", "whoever has the public key could sign with it"));
+    const std::string key = fmt::format("{}.jwt.algorithms[{}]", path, i);
+    if (findings.faulty(key)) continue;
+    const std::string& name = jwt.algorithms[i];
+    const bool secret = name.starts_with("HS");
+    if (i == 0) of_secrets = secret;
+    if (secret && !jwt.public_key_file.empty()) {
+      findings.fault(key, refusal(fmt::format("\"{}\" beside public_key_file", name),
+                                  "algorithms of public keys",
+                                  "whoever has the public key could sign with it"));
+    } else if (secret != of_secrets) {
+      findings.fault(key, refusal(fmt::format("\"{}\" beside \"{}\"", name, jwt.algorithms[0]),
+                                  "algorithms of secrets alone, or of public keys alone"));
+    } else if (!secret && !has_file && jwt.verify_signature) {
+      findings.fault(key, refusal(fmt::format("\"{}\" without public_key_file or jwks_file", name),
+                                  "HS256, HS384 or HS512, or one of the two files"));
     }
+  }
+  if (!jwt.verify_signature) {
+    findings.warn(path + ".jwt.verify_signature",
+                  "every token is believed: anybody can say that he is any user, of any tier");
   }
 }
 

@@ -16,4 +16,11 @@ using Secrets = std::map<std::string, std::string, std::less<>>;
 [[nodiscard]] Secrets take_secrets(Findings& findings, const Environment& environment,
                                    const RateLimitConfig& config);
 
+/// What tokens are verified with: the secret, or the text of the file of keys. A secret or file
+/// that is not there, or whose keys are none, is a fault at the key that names it. "" where there
+/// are no tokens, or nothing is verified.
+[[nodiscard]] std::string take_token_keys(Findings& findings, const Environment& environment,
+                                          const FileReader& read_file,
+                                          const RateLimitConfig& config);
+
 }  // namespace tidegate::config

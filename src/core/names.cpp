@@ -86,6 +86,40 @@ std::string_view to_string(Denial denial) {
   return "";
 }
 
+std::string_view to_string(TokenVerdict verdict) {
+  switch (verdict) {
+    case TokenVerdict::missing:
+      return "missing";
+    case TokenVerdict::valid:
+      return "valid";
+    case TokenVerdict::too_large:
+      return "too_large";
+    case TokenVerdict::unread:
+      return "unread";
+    case TokenVerdict::malformed:
+      return "malformed";
+    case TokenVerdict::critical:
+      return "critical";
+    case TokenVerdict::wrong_algorithm:
+      return "wrong_algorithm";
+    case TokenVerdict::unknown_key:
+      return "unknown_key";
+    case TokenVerdict::expired:
+      return "expired";
+    case TokenVerdict::not_yet_valid:
+      return "not_yet_valid";
+    case TokenVerdict::wrong_issuer:
+      return "wrong_issuer";
+    case TokenVerdict::wrong_audience:
+      return "wrong_audience";
+    case TokenVerdict::no_user:
+      return "no_user";
+    case TokenVerdict::bad_signature:
+      return "bad_signature";
+  }
+  return "";
+}
+
 std::string to_string(const Fault& fault) {
   std::string out = fault.file;
   if (fault.line != 0) {

@@ -31,6 +31,12 @@ void keep_little(std::string& text) {
   if (text.capacity() > kKeptBytes) std::string().swap(text);
 }
 
+/// Logs hold no tokens.
+RateLimitConfig without_tokens(RateLimitConfig config) {
+  config.client_identification.jwt.reset();
+  return config;
+}
+
 }  // namespace
 
 std::expected<AccessReplay, Error> AccessReplay::create(const RateLimitConfig& config,
@@ -39,7 +45,7 @@ std::expected<AccessReplay, Error> AccessReplay::create(const RateLimitConfig& c
   std::vector<Side> sides;
   for (const RateLimitConfig* each : {&config, other}) {
     if (each == nullptr) continue;
-    auto replay = Replay::create(*each);
+    auto replay = Replay::create(without_tokens(*each));
     if (!replay) return std::unexpected(replay.error());
     Side& side = sides.emplace_back(std::move(*replay), AccessTally{});
     for (const Rule& rule : side.replay.policy().rules()) {

@@ -55,8 +55,13 @@ class Page {
 /// A request and what is asked about it; the steps of Engine::plan, in their order.
 class Explanation {
  public:
-  Explanation(const Policy& policy, const Identifier& identifier, const Request& request)
-      : policy_(policy), config_(policy.config()), identifier_(identifier), request_(request) {}
+  Explanation(const Policy& policy, const Identifier& identifier, const Request& request,
+              Micros wall_us)
+      : policy_(policy),
+        config_(policy.config()),
+        identifier_(identifier),
+        request_(request),
+        wall_us_(wall_us) {}
 
   std::string all() {
     if (!config_.enabled) {
@@ -65,7 +70,7 @@ class Explanation {
       return page_.take();
     }
     client();
-    if (exempt_address()) return exempt();
+    if (exempt_client()) return exempt();
     tier();
     read_paths();
     if (exempt_path()) return exempt();
@@ -83,29 +88,36 @@ class Explanation {
  private:
   void client() {
     page_.title("client");
-    for (const std::string& line : identifier_.explain(request_)) page_.line("{}", shown(line));
-    address_ = identifier_.identify(request_, client_);
+    for (const std::string& line : identifier_.explain(request_, wall_us_)) {
+      page_.line("{}", shown(line));
+    }
+    std::optional<TokenVerdict> token;
+    address_ = identifier_.identify(request_, wall_us_, client_, token);
     page_.line("so it is {}", shown(client_.client_id));
   }
 
-  bool exempt_address() {
+  bool exempt_client() {
+    page_.title("exemptions");
     std::vector<std::string> ranges;
     for (const ExemptionConfig& exemption : config_.exemptions) {
       if (exemption.type != ExemptionConfig::Type::ip) continue;
       ranges.push_back(exemption.value);
       if (const auto range = Cidr::parse(exemption.value);
           address_ && range && range->contains(*address_)) {
-        page_.title("exemptions");
         page_.line("the address is exempt, as it is in {}", exemption.value);
         return true;
       }
     }
-    page_.title("exemptions");
+    if (policy_.exempt_user(client_)) {
+      page_.line("the user is exempt");
+      return true;
+    }
     if (ranges.empty()) {
       page_.line("no addresses are exempt");
     } else {
       page_.line("the address is in none of those that are exempt: {}", joined(ranges));
     }
+    if (client_.client_type == ClientType::user) page_.line("the user is not exempt");
     return false;
   }
 
@@ -365,6 +377,7 @@ class Explanation {
   const RateLimitConfig& config_;
   const Identifier& identifier_;
   const Request& request_;
+  Micros wall_us_;
 
   Page page_;
   ClientIdentity client_;
@@ -378,8 +391,9 @@ class Explanation {
 
 }  // namespace
 
-std::string explain(const Policy& policy, const Identifier& identifier, const Request& request) {
-  return Explanation(policy, identifier, request).all();
+std::string explain(const Policy& policy, const Identifier& identifier, const Request& request,
+                    Micros wall_us) {
+  return Explanation(policy, identifier, request, wall_us).all();
 }
 
 }  // namespace tidegate

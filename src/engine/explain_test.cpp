@@ -19,7 +19,7 @@ Request get(std::string_view target, const HeaderLines* headers = nullptr) {
 
 std::string explained(const RateLimitConfig& config, const Request& request) {
   const auto policy = Policy::compile(config, HashKey{1, 2}).value();
-  return explain(*policy, Identifier(config.client_identification, HashKey{1, 2}), request);
+  return explain(*policy, Identifier(config.client_identification, HashKey{1, 2}), request, 0);
 }
 
 /// Whether a line of the explanation is, without what it is indented by, the one expected.
@@ -222,6 +222,42 @@ TEST(Explain, TellsOfPenaltiesPreflightsAndTheFieldsOfTheDraft) {
                    "3 violations within 3600 s lock the client out of all rules for 1 x the "
                    "window"));
   EXPECT_TRUE(says(text, "RateLimit-Policy and RateLimit"));
+}
+
+TEST(Explain, SaysWhatBecameOfAToken) {
+  RateLimitConfig config = defaults();
+  config.tiers = {{.name = "gold", .limit = limit_of(500)}};
+  config.exemptions = {{.type = ExemptionConfig::Type::user_id, .value = "7"}};
+  config.client_identification.jwt.emplace().verify_signature = false;
+  const auto policy = Policy::compile(config, HashKey{1, 2}).value();
+  const auto explained_with = [&](std::string_view token) {
+    const HeaderList headers({{"Authorization", "Bearer " + std::string(token)}});
+    auto tokens = make_tokens(config.client_identification, "", HashKey{1, 2}).value();
+    const Identifier identifier(config.client_identification, HashKey{1, 2}, std::move(tokens));
+    return explain(*policy, identifier, get("/x", token.empty() ? nullptr : &headers), kNow);
+  };
+  // {"alg":"HS256"} {"user_id":42,"tier":"gold"}
+  std::string text =
+      explained_with("eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjo0MiwidGllciI6ImdvbGQifQ.AAAA");
+  EXPECT_TRUE(says(text, "jwt: the token is valid and gives user:42, tier gold"));
+  EXPECT_TRUE(says(text, "ip: not asked, as the client is known"));
+  EXPECT_TRUE(says(text, "the user is not exempt"));
+  EXPECT_TRUE(says(text, "gold, as the token says"));
+  EXPECT_TRUE(says(text, "counted for user:42"));
+  // {"user_id":7}
+  text = explained_with("eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjo3fQ.AAAA");
+  EXPECT_TRUE(says(text, "the user is exempt"));
+  EXPECT_TRUE(says(text, "so it is exempt"));
+  text = explained_with("");
+  EXPECT_TRUE(says(text,
+                   "jwt: skipped, as there is no Authorization: Bearer, or there are several that "
+                   "differ (missing)"));
+  EXPECT_TRUE(says(text, "so it is ip:203.0.113.7"));
+  text = explained_with("secret.secret.secret");
+  EXPECT_TRUE(says(text,
+                   "jwt: skipped, as what stands behind Bearer is no token in its one spelling "
+                   "(malformed)"));
+  EXPECT_EQ(text.find("secret"), std::string::npos) << text;
 }
 
 TEST(Explain, EscapesWhatARequestHolds) {

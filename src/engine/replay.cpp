@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include <boost/json/src.hpp>
+#include <boost/json/parse.hpp>
 
 #include "engine/header_list.hpp"
 #include "engine/json_text.hpp"
@@ -216,7 +216,10 @@ Replay::Replay(Replay&&) noexcept = default;
 Replay& Replay::operator=(Replay&&) noexcept = default;
 Replay::~Replay() = default;
 
-std::expected<Replay, Error> Replay::create(const RateLimitConfig& config) {
+std::expected<Replay, Error> Replay::create(const RateLimitConfig& config,
+                                            std::string_view token_keys) {
+  auto tokens = make_tokens(config.client_identification, token_keys, kReplayKey);
+  if (!tokens) return std::unexpected(Error{"the keys of tokens: " + tokens.error()});
   auto policy = Policy::compile(config, kReplayKey);
   if (!policy) return std::unexpected(policy.error());
 
@@ -229,8 +232,8 @@ std::expected<Replay, Error> Replay::create(const RateLimitConfig& config) {
   if (auto bound = state->store->bind((*policy)->counters_to_bind(), 0, true); !bound) {
     return std::unexpected(bound.error());
   }
-  state->engine =
-      std::make_unique<Engine>(std::shared_ptr<const Policy>(std::move(*policy)), *state->store);
+  state->engine = std::make_unique<Engine>(std::shared_ptr<const Policy>(std::move(*policy)),
+                                           *state->store, std::move(*tokens));
   return Replay(std::move(state));
 }
 

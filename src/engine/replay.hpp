@@ -17,7 +17,8 @@ namespace tidegate {
 class Replay {
  public:
   /// The error says why the configuration cannot be compiled or has no room in its own table.
-  [[nodiscard]] static std::expected<Replay, Error> create(const RateLimitConfig& config);
+  [[nodiscard]] static std::expected<Replay, Error> create(const RateLimitConfig& config,
+                                                           std::string_view token_keys = "");
   Replay(Replay&&) noexcept;
   Replay& operator=(Replay&&) noexcept;
   ~Replay();

@@ -44,6 +44,41 @@ std::string reason_of(const ClientAddress& found, const ProxyTrust& trust, bool 
   return "";
 }
 
+/// Why a token names nobody.
+std::string_view reason_of(TokenVerdict verdict) {
+  switch (verdict) {
+    case TokenVerdict::missing:
+      return "there is no Authorization: Bearer, or there are several that differ";
+    case TokenVerdict::too_large:
+      return "the token is above 8 KiB";
+    case TokenVerdict::unread:
+      return "its address has sent too many bad tokens lately";
+    case TokenVerdict::malformed:
+      return "what stands behind Bearer is no token in its one spelling";
+    case TokenVerdict::critical:
+      return "the token asks for something that must be understood, and is not";
+    case TokenVerdict::wrong_algorithm:
+      return "the token is signed in another way than configured";
+    case TokenVerdict::unknown_key:
+      return "the token names none of the keys, or there is none of its kind";
+    case TokenVerdict::expired:
+      return "the token has expired";
+    case TokenVerdict::not_yet_valid:
+      return "the token is not valid yet";
+    case TokenVerdict::wrong_issuer:
+      return "the token is of another issuer than configured";
+    case TokenVerdict::wrong_audience:
+      return "the token is for another audience than configured";
+    case TokenVerdict::no_user:
+      return "the token names no user";
+    case TokenVerdict::bad_signature:
+      return "the token's signature is not of our key";
+    case TokenVerdict::valid:
+      break;
+  }
+  return "";
+}
+
 }  // namespace
 
 std::string Identifier::explain_address(const Request& request) const {
@@ -57,12 +92,24 @@ std::string Identifier::explain_address(const Request& request) const {
   return line;
 }
 
+std::pair<std::string, bool> Identifier::explain_token(const Request& request,
+                                                       Micros wall_us) const {
+  if (tokens_ == nullptr) return {"skipped, as no tokens are configured", false};
+  ClientIdentity client;
+  std::optional<TokenVerdict> token;
+  if (!identify_by_token(request, std::nullopt, wall_us, client, token)) {
+    return {fmt::format("skipped, as {} ({})", reason_of(*token), to_string(*token)), false};
+  }
+  return {fmt::format("the token is valid and gives {}, tier {}", client.client_id, client.tier),
+          true};
+}
+
 /// What a step says, and whether it gives the client.
-std::pair<std::string, bool> Identifier::explain_step(const Step& step,
-                                                      const Request& request) const {
+std::pair<std::string, bool> Identifier::explain_step(const Step& step, const Request& request,
+                                                      Micros wall_us) const {
   switch (step.kind) {
     case Step::Kind::jwt:
-      return {"skipped, as no tokens are configured", false};
+      return explain_token(request, wall_us);
     case Step::Kind::ip:
       return {explain_address(request), true};
     case Step::Kind::header:
@@ -84,7 +131,7 @@ std::pair<std::string, bool> Identifier::explain_step(const Step& step,
   return {fmt::format("gives {}, a hash of the header's value", client.client_id), true};
 }
 
-std::vector<std::string> Identifier::explain(const Request& request) const {
+std::vector<std::string> Identifier::explain(const Request& request, Micros wall_us) const {
   if (request.client && !request.client->empty()) {
     ClientIdentity client;
     identify_by_caller(*request.client, client);
@@ -100,7 +147,7 @@ std::vector<std::string> Identifier::explain(const Request& request) const {
       lines.push_back(name + ": not asked, as the client is known");
       continue;
     }
-    const auto [words, gives] = explain_step(step, request);
+    const auto [words, gives] = explain_step(step, request, wall_us);
     lines.push_back(fmt::format("{}: {}", name, words));
     known = gives;
   }

@@ -1,5 +1,7 @@
 #include "identity/identity.hpp"
 
+#include <utility>
+
 #include "core/cidr.hpp"
 #include "identity/header.hpp"
 
@@ -34,8 +36,9 @@ std::optional<std::string> normalize_ip(std::string_view text, unsigned ipv6_pre
   return out;
 }
 
-Identifier::Identifier(const ClientIdentificationConfig& config, const HashKey& hash_key)
-    : ipv6_prefix_(config.ipv6_prefix) {
+Identifier::Identifier(const ClientIdentificationConfig& config, const HashKey& hash_key,
+                       std::shared_ptr<Tokens> tokens)
+    : ipv6_prefix_(config.ipv6_prefix), tokens_(std::move(tokens)) {
   for (const std::string& step : config.identify) {
     if (step == "ip") {
       steps_.push_back({Step::Kind::ip, ""});
@@ -54,7 +57,10 @@ Identifier::Identifier(const ClientIdentificationConfig& config, const HashKey& 
   key_ = {derived.low, derived.high};
 }
 
-std::optional<IpAddress> Identifier::identify(const Request& request, ClientIdentity& out) const {
+std::optional<IpAddress> Identifier::identify(const Request& request, Micros wall_us,
+                                              ClientIdentity& out,
+                                              std::optional<TokenVerdict>& token) const {
+  token.reset();
   const std::optional<IpAddress> address = get_client_ip(request.peer, request.headers, trust_);
   out.tier = request.tier && !request.tier->empty() ? *request.tier : "anonymous";
   if (request.client && !request.client->empty()) {
@@ -63,10 +69,30 @@ std::optional<IpAddress> Identifier::identify(const Request& request, ClientIden
   }
   for (const Step& step : steps_) {
     if (step.kind == Step::Kind::ip) break;
+    if (step.kind == Step::Kind::jwt && identify_by_token(request, address, wall_us, out, token)) {
+      return address;
+    }
     if (step.kind == Step::Kind::header && identify_by_header(step, request, out)) return address;
   }
   identify_by_address(address, out);
   return address;
+}
+
+bool Identifier::identify_by_token(const Request& request, const std::optional<IpAddress>& address,
+                                   Micros wall_us, ClientIdentity& out,
+                                   std::optional<TokenVerdict>& token) const {
+  if (tokens_ == nullptr) return false;
+  const bool given = request.tier && !request.tier->empty();
+  const auto write_address = [&](std::string& text) { append_address(address, text); };
+  token = tokens_->identify(request.headers, write_address, wall_us, out.client_id, out.tier);
+  if (*token != TokenVerdict::valid) return false;
+  out.client_type = ClientType::user;
+  if (given) {
+    out.tier = *request.tier;  // the caller knows better
+  } else if (out.tier.empty()) {
+    out.tier = "anonymous";
+  }
+  return true;
 }
 
 bool Identifier::identify_by_header(const Step& step, const Request& request,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -9,7 +10,9 @@
 #include <vector>
 
 #include "core/hash.hpp"
+#include "core/time.hpp"
 #include "identity/forwarded.hpp"
+#include "identity/tokens.hpp"
 #include "tidegate/client.hpp"
 #include "tidegate/config.hpp"
 #include "tidegate/decision.hpp"
@@ -30,14 +33,19 @@ class Identifier {
  public:
   /// `hash_key` keys the hash that stands for the value of a header ("key:<12 hex digits>"). The
   /// configuration must be valid.
-  Identifier(const ClientIdentificationConfig& config, const HashKey& hash_key);
+  /// Tokens are asked where `identify` says "jwt" and there are `tokens`.
+  Identifier(const ClientIdentificationConfig& config, const HashKey& hash_key,
+             std::shared_ptr<Tokens> tokens = nullptr);
 
   /// Fills in client_id, client_type and tier, reusing `out`'s memory. Returns the address found
   /// whatever the client is, for exemptions, which are compared in full before prefix grouping.
   ///
   /// A client or tier that the caller hands in is taken as it is, an empty one is as good as none.
-  /// Whether a tier is configured is for the policy to say; without one it is "anonymous".
-  std::optional<IpAddress> identify(const Request& request, ClientIdentity& out) const;
+  /// Whether a tier is configured is for the policy to say; without one it is "anonymous". `token`
+  /// tells what became of the request's token; nothing if none was asked for. `wall_us` is what the
+  /// times in tokens are held against.
+  std::optional<IpAddress> identify(const Request& request, Micros wall_us, ClientIdentity& out,
+                                    std::optional<TokenVerdict>& token) const;
 
   /// Appends the text of a client who is known by his address: "ip:203.0.113.7"; "ip:local" without
   /// one.
@@ -45,24 +53,30 @@ class Identifier {
 
   /// One line per step for `tidegate explain`: what was looked at, what it gave, what was skipped
   /// and why. Says nothing about the tier, and repeats no value of a header.
-  [[nodiscard]] std::vector<std::string> explain(const Request& request) const;
+  [[nodiscard]] std::vector<std::string> explain(const Request& request, Micros wall_us) const;
 
  private:
   struct Step {
     enum class Kind : std::uint8_t { jwt, ip, header } kind;
     std::string header;
   };
+  bool identify_by_token(const Request& request, const std::optional<IpAddress>& address,
+                         Micros wall_us, ClientIdentity& out,
+                         std::optional<TokenVerdict>& token) const;
   bool identify_by_header(const Step& step, const Request& request, ClientIdentity& out) const;
   void identify_by_address(const std::optional<IpAddress>& address, ClientIdentity& out) const;
   void identify_by_caller(std::string_view client, ClientIdentity& out) const;
   void append_key(std::string_view value, std::string& out) const;
   [[nodiscard]] std::string explain_address(const Request& request) const;
-  [[nodiscard]] std::pair<std::string, bool> explain_step(const Step& step,
-                                                          const Request& request) const;
+  [[nodiscard]] std::pair<std::string, bool> explain_token(const Request& request,
+                                                           Micros wall_us) const;
+  [[nodiscard]] std::pair<std::string, bool> explain_step(const Step& step, const Request& request,
+                                                          Micros wall_us) const;
 
   std::vector<Step> steps_;
   ProxyTrust trust_;
   unsigned ipv6_prefix_;
+  std::shared_ptr<Tokens> tokens_;
   HashKey key_;  // of header values and long texts alone
 };
 

@@ -26,9 +26,15 @@ Request request_from(const char* peer, const HeaderLines* headers = nullptr) {
   return request;
 }
 
+std::optional<IpAddress> identify(const Identifier& identifier, const Request& request,
+                                  ClientIdentity& client) {
+  std::optional<TokenVerdict> token;
+  return identifier.identify(request, 0, client, token);
+}
+
 ClientIdentity identify(const ClientIdentificationConfig& config, const Request& request) {
   ClientIdentity client;
-  Identifier(config, kKey).identify(request, client);
+  identify(Identifier(config, kKey), request, client);
   return client;
 }
 
@@ -104,7 +110,7 @@ TEST(Identifier, HashesHeaderKeys) {
   TestHeaders headers{{"X-API-Key", "secret-1"}};
   const Request request = request_from("203.0.113.7", &headers);
   ClientIdentity other;
-  Identifier(by({"header:X-API-Key"}), HashKey{3, 4}).identify(request, other);
+  identify(Identifier(by({"header:X-API-Key"}), HashKey{3, 4}), request, other);
   EXPECT_NE(other.client_id, client);  // the hash is keyed
   EXPECT_EQ(other.client_type, ClientType::key);
 }
@@ -170,11 +176,11 @@ TEST(Identifier, ReportsTheFullAddressWhoeverTheClientIs) {
   ClientIdentity client;
   const Identifier identifier(by({"header:X-API-Key", "ip"}), kKey);
   Request request = request_from("2001:db8:1:2::3", &headers);
-  EXPECT_EQ(identifier.identify(request, client), IpAddress::parse("2001:db8:1:2::3"));
+  EXPECT_EQ(identify(identifier, request, client), IpAddress::parse("2001:db8:1:2::3"));
   request.client = "user:42";
-  EXPECT_EQ(identifier.identify(request, client), IpAddress::parse("2001:db8:1:2::3"));
+  EXPECT_EQ(identify(identifier, request, client), IpAddress::parse("2001:db8:1:2::3"));
   request.peer.reset();
-  EXPECT_EQ(identifier.identify(request, client), std::nullopt);
+  EXPECT_EQ(identify(identifier, request, client), std::nullopt);
 }
 
 TEST(Identifier, ForgetsTheClientBefore) {
@@ -183,8 +189,8 @@ TEST(Identifier, ForgetsTheClientBefore) {
   Request request = request_from("203.0.113.7");
   request.client = "user:42";
   request.tier = "premium";
-  identifier.identify(request, client);
-  identifier.identify(request_from("203.0.113.7"), client);
+  identify(identifier, request, client);
+  identify(identifier, request_from("203.0.113.7"), client);
   EXPECT_EQ(client.client_id, "ip:203.0.113.7");
   EXPECT_EQ(client.client_type, ClientType::ip);
   EXPECT_EQ(client.tier, "anonymous");
@@ -192,7 +198,7 @@ TEST(Identifier, ForgetsTheClientBefore) {
 
 std::string explained(const ClientIdentificationConfig& config, const Request& request) {
   std::string text;
-  for (const std::string& line : Identifier(config, kKey).explain(request)) text += line + '\n';
+  for (const std::string& line : Identifier(config, kKey).explain(request, 0)) text += line + '\n';
   return text;
 }
 

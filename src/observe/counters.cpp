@@ -20,6 +20,7 @@ static_assert(sizeof(Counters::SharedRow) == 256);
 /// Behind the warnings, which the header's first half has room for.
 constexpr std::size_t kAdminDeniedAt = 2048;
 constexpr std::size_t kLostLinesAt = 2056;
+constexpr std::size_t kTokensAt = 3072;
 static_assert(sizeof(Counters::SharedWarning) * Counters::kMaxReasons <= kAdminDeniedAt);
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 
@@ -61,6 +62,8 @@ Counters::Counters(std::span<std::byte> memory)
     : warnings_(reinterpret_cast<SharedWarning*>(memory.data()), kMaxReasons),
       admin_denied_(reinterpret_cast<std::atomic<std::uint64_t>*>(memory.data() + kAdminDeniedAt)),
       lost_lines_(reinterpret_cast<std::atomic<std::uint64_t>*>(memory.data() + kLostLinesAt)),
+      tokens_(reinterpret_cast<std::atomic<std::uint64_t>*>(memory.data() + kTokensAt),
+              kTokenVerdicts),
       rows_(reinterpret_cast<SharedRow*>(memory.data() + kHeaderBytes),
             (memory.size() - kHeaderBytes) / sizeof(SharedRow)) {}
 
@@ -96,6 +99,7 @@ Counters::SharedRow& Counters::find_row(std::string_view endpoint, std::string_v
 }
 
 void Counters::count(const Decision& decision) {
+  if (decision.token) add(tokens_[static_cast<std::size_t>(*decision.token)]);
   const WindowState* const window = decision.spoken_of();
   SharedRow& row =
       row_of(window == nullptr ? decision.endpoint : window->rule, decision.client.tier);
@@ -112,6 +116,16 @@ void Counters::count_warning(std::string_view reason) {
         [&](SharedWarning& it) { it.reason.write(reason); });
     if (found != nullptr) return add(found->count);
   }
+}
+
+std::vector<Status::Count> Counters::tokens() const {
+  std::vector<Status::Count> counts;
+  for (std::size_t i = 0; i < kTokenVerdicts; ++i) {
+    const std::uint64_t count = tokens_[i].load();
+    if (count == 0) continue;
+    counts.push_back({std::string(to_string(static_cast<TokenVerdict>(i))), count});
+  }
+  return counts;
 }
 
 void Counters::count_admin_denied() { add(*admin_denied_); }

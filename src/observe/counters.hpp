@@ -47,6 +47,9 @@ class Counters {
 
   [[nodiscard]] std::vector<Status::Count> warnings() const;
 
+  /// How often tokens were found to be what, those that never were left out.
+  [[nodiscard]] std::vector<Status::Count> tokens() const;
+
   /// Counts an admin request without the right token.
   void count_admin_denied();
   [[nodiscard]] std::uint64_t admin_denied() const;
@@ -84,6 +87,7 @@ class Counters {
   std::span<SharedWarning> warnings_;
   std::atomic<std::uint64_t>* admin_denied_;
   std::atomic<std::uint64_t>* lost_lines_;
+  std::span<std::atomic<std::uint64_t>, kTokenVerdicts> tokens_;
   std::span<SharedRow> rows_;  ///< the first is that of "other"
 };
 

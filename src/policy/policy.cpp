@@ -68,6 +68,14 @@ std::vector<Cidr> make_exempt_addresses(const RateLimitConfig& config) {
   return ranges;
 }
 
+std::set<std::string, std::less<>> make_exempt_users(const RateLimitConfig& config) {
+  std::set<std::string, std::less<>> users;
+  for (const ExemptionConfig& exemption : config.exemptions) {
+    if (exemption.type == ExemptionConfig::Type::user_id) users.insert("user:" + exemption.value);
+  }
+  return users;
+}
+
 std::set<std::string, std::less<>> make_tiers(const RateLimitConfig& config) {
   std::set<std::string, std::less<>> tiers{std::string(kAnonymous)};
   for (const TierConfig& tier : config.tiers) tiers.insert(tier.name);
@@ -102,6 +110,7 @@ Policy::Policy(const RateLimitConfig& config, const HashKey& hash_key)
       endpoints_(make_endpoints(config)),
       exempt_endpoints_(make_exempt_endpoints(config)),
       exempt_addresses_(make_exempt_addresses(config)),
+      exempt_users_(make_exempt_users(config)),
       penalties_(make_penalties(config, hash_key)) {}
 
 std::expected<std::unique_ptr<Policy>, Error> Policy::compile(const RateLimitConfig& config,
@@ -125,6 +134,10 @@ bool Policy::exempt(std::string_view path, std::string_view method) const {
 bool Policy::exempt_address(const IpAddress& address) const {
   return std::ranges::any_of(exempt_addresses_,
                              [&](const Cidr& range) { return range.contains(address); });
+}
+
+bool Policy::exempt_user(const ClientIdentity& client) const {
+  return client.client_type == ClientType::user && exempt_users_.contains(client.client_id);
 }
 
 bool Policy::known_tier(std::string_view tier) const { return tiers_.contains(tier); }
