@@ -35,7 +35,7 @@ TEST(SegmentConfig, DoesNotBelieveATextThatWasNotWrittenWhole) {
   Memory memory;
   memory.config.write("limit = 100\n", "a");
   const SharedConfig& shared = *memory.shared;
-  for (const std::size_t at : {0, 7, 11}) {
+  for (const std::size_t at : {0U, 7U, 11U}) {
     memory.text[at] ^= std::byte{1};
     EXPECT_FALSE(memory.config.read());
     memory.text[at] ^= std::byte{1};
