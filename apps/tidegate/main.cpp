@@ -78,11 +78,12 @@ int main(int argc, char** argv) {
                           "a line in, one out;\nor an access log of nginx or Apache, and say who "
                           "would have been limited");
   add_config(replay, config);
-  replay.add_option("--backend", backend, "memory (the default)");
+  CLI::Option* const its_backend = replay.add_option("--backend", backend, "memory (the default)");
   CLI::Option* const log = replay.add_option(
       "--access-log", log_options.log,
       "A log in the common, combined or nginx's default format, the oldest lines first; - is "
       "standard input");
+  log->excludes(its_backend);
   replay
       .add_option("--compare", log_options.compare,
                   "Another configuration: say what it would change")
