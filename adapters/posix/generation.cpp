@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "adapters/posix/load_text.hpp"
+#include "adapters/posix/random.hpp"
 
 namespace tidegate::posix {
 namespace {
@@ -29,9 +30,11 @@ std::expected<std::unique_ptr<Generation>, Error> make(const Segment& segment, L
   if (auto bound = (*store)->bind((*policy)->counters_to_bind(), now, alone); !bound) {
     return std::unexpected(bound.error());
   }
+  auto tokens = TokenVerifier::create(loaded, random_key());
+  if (!tokens) return std::unexpected(tokens.error());
   auto generation = std::make_unique<Generation>();
   generation->loaded = std::move(loaded);
-  generation->engine = std::make_unique<Engine>(std::move(*policy), **store);
+  generation->engine = std::make_unique<Engine>(std::move(*policy), **store, std::move(*tokens));
   generation->store = std::move(*store);
   return generation;
 }

@@ -62,6 +62,7 @@ void Instruments::refresh(const MemoryStore& store, Micros now_us) {
 void Instruments::read(const Engine& engine, const MemoryStore& store, Micros now_us,
                        std::size_t top_clients, Status& out) {
   out.totals = counters.rows();
+  out.tokens = counters.tokens();
   out.identity_warnings = counters.warnings();
   out.admin_denied = counters.admin_denied();
   out.busiest = busiest(engine, top, now_us, top_clients);

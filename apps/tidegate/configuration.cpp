@@ -114,12 +114,15 @@ int explain(const ConfigPath& config, const ExplainOptions& options) {
     fmt::print(stderr, "{}\n", fault_of(*loaded, policy.error()));
     return kNo;
   }
-  const Identifier identifier(loaded->config.client_identification, key);
-  const Request request{.peer = peer,
-                        .method = options.method,
-                        .target = options.target,
-                        .headers = &headers};
-  fmt::print("{}", explain(**policy, identifier, request));
+  auto tokens = TokenVerifier::create(*loaded, key);
+  if (!tokens) {
+    fmt::print(stderr, "{}\n", fault_of(*loaded, tokens.error()));
+    return kNo;
+  }
+  const Identifier identifier(loaded->config.client_identification, key, std::move(*tokens));
+  const Request request{
+      .peer = peer, .method = options.method, .target = options.target, .headers = &headers};
+  fmt::print("{}", explain(**policy, identifier, request, posix::wall_us()));
   return kFine;
 }
 

@@ -10,6 +10,7 @@
 #include "tidegate/client.hpp"
 #include "tidegate/config.hpp"
 #include "tidegate/function_ref.hpp"
+#include "tidegate/token.hpp"
 
 namespace tidegate {
 
@@ -90,6 +91,7 @@ struct Decision {
   Denial denial = Denial::none;
   std::uint64_t time_us = 0;  ///< the time it was taken at, microseconds since the Unix epoch
   ClientIdentity client;
+  TokenVerdict token = TokenVerdict::none;  ///< what became of the request's token
   std::string endpoint = "default";  ///< name of the rule of the tightest window, or "exempt"
   std::string path;                  ///< the canonical path, for messages; not escaped
   std::uint64_t cost = 1;

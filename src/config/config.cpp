@@ -13,6 +13,7 @@
 #include "config/secrets.hpp"
 #include "config/suggest.hpp"
 #include "config/tables.hpp"
+#include "config/token_keys.hpp"
 #include "config/write.hpp"
 
 namespace tidegate {
@@ -56,7 +57,8 @@ std::string missing_table_warning(const config::Table& document, std::string_vie
 
 std::expected<LoadedConfig, std::vector<Fault>> parse_config(std::string_view toml,
                                                              std::string_view file,
-                                                             const Environment& environment) {
+                                                             const Environment& environment,
+                                                             const FileReader& read_file) {
   if (toml.size() > kMaxConfigBytes) {
     return std::unexpected(std::vector{
         Fault{std::string{file}, 0, 0, "", "found more than 2 MiB, allowed: at most 2 MiB"}});
@@ -90,6 +92,7 @@ std::expected<LoadedConfig, std::vector<Fault>> parse_config(std::string_view to
   config::check_together(findings, config);
   config::check_not_yet(findings, config);
   loaded.secrets = config::take_secrets(findings, environment, config);
+  config::take_token_keys(findings, environment, read_file, loaded);
   if (findings.any_faults()) return std::unexpected(findings.take_faults());
 
   for (std::string& warning : findings.take_warnings()) {

@@ -18,20 +18,12 @@ void refuse(Findings& findings, std::string_view key, std::string_view feature) 
 }  // namespace
 
 void check_not_yet(Findings& findings, const RateLimitConfig& config) {
-  if (config.client_identification.jwt) {
-    refuse(findings, "client_identification.jwt", "tokens (JWT) are");
-  }
   if (config.backend == BackendKind::redis) {
     const bool by_url = !findings.given("rate_limiting.backend") && !config.redis.url.empty();
     refuse(findings, by_url ? "redis.url" : "backend", "the Redis backend is");
   } else if (config.redis.topology != RedisConfig::Topology::single &&
              !findings.given("rate_limiting.backend")) {
     refuse(findings, "redis.topology", "the Redis backend is");
-  }
-  for (std::size_t i = 0; i < config.exemptions.size(); ++i) {
-    if (config.exemptions[i].type == ExemptionConfig::Type::user_id) {
-      refuse(findings, fmt::format("exemptions[{}].type", i), "an exemption of a user_id is");
-    }
   }
 }
 

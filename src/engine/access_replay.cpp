@@ -38,7 +38,9 @@ std::expected<AccessReplay, Error> AccessReplay::create(const RateLimitConfig& c
   std::vector<Side> sides;
   for (const RateLimitConfig* each : {&config, other}) {
     if (each == nullptr) continue;
-    auto replay = Replay::create(*each);
+    LoadedConfig loaded{.config = *each};
+    loaded.config.client_identification.jwt.reset();  // no log tells of tokens
+    auto replay = Replay::create(loaded);
     if (!replay) return std::unexpected(replay.error());
     Side& side = sides.emplace_back(std::move(*replay), AccessTally{});
     for (const Rule& rule : side.replay.policy().rules()) {

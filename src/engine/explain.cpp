@@ -60,8 +60,13 @@ class Page {
 /// A request and what is asked about it; the steps of Engine::plan, in their order.
 class Explanation {
  public:
-  Explanation(const Policy& policy, const Identifier& identifier, const Request& request)
-      : policy_(policy), config_(policy.config()), identifier_(identifier), request_(request) {}
+  Explanation(const Policy& policy, const Identifier& identifier, const Request& request,
+              Micros wall_us)
+      : policy_(policy),
+        config_(policy.config()),
+        identifier_(identifier),
+        request_(request),
+        wall_us_(wall_us) {}
 
   std::string all() {
     if (!config_.enabled) {
@@ -70,7 +75,7 @@ class Explanation {
       return page_.take();
     }
     client();
-    if (exempt_address()) return exempt();
+    if (exempt_address() || exempt_user()) return exempt();
     tier();
     read_paths();
     if (exempt_path()) return exempt();
@@ -88,8 +93,11 @@ class Explanation {
  private:
   void client() {
     page_.title("client");
-    for (const std::string& line : identifier_.explain(request_)) page_.line("{}", shown(line));
-    address_ = identifier_.identify(request_, client_);
+    for (const std::string& line : identifier_.explain(request_, wall_us_)) {
+      page_.line("{}", shown(line));
+    }
+    const Times times{.now_us = wall_us_, .wall_us = wall_us_};
+    address_ = identifier_.identify(request_, times, client_).address;
     page_.line("so it is {}", shown(client_.client_id));
   }
 
@@ -112,6 +120,12 @@ class Explanation {
       page_.line("the address is in none of those that are exempt: {}", joined(ranges));
     }
     return false;
+  }
+
+  bool exempt_user() {
+    if (!policy_.exempt_user(client_)) return false;
+    page_.line("the user is exempt, as the configuration names him");
+    return true;
   }
 
   std::string exempt() {
@@ -395,6 +409,7 @@ class Explanation {
   const RateLimitConfig& config_;
   const Identifier& identifier_;
   const Request& request_;
+  Micros wall_us_;
 
   Page page_;
   ClientIdentity client_;
@@ -418,8 +433,9 @@ std::string describe(const Window& window) {
   return out;
 }
 
-std::string explain(const Policy& policy, const Identifier& identifier, const Request& request) {
-  return Explanation(policy, identifier, request).all();
+std::string explain(const Policy& policy, const Identifier& identifier, const Request& request,
+                    Micros wall_us) {
+  return Explanation(policy, identifier, request, wall_us).all();
 }
 
 }  // namespace tidegate

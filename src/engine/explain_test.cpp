@@ -19,7 +19,7 @@ Request get(std::string_view target, const HeaderLines* headers = nullptr) {
 
 std::string explained(const RateLimitConfig& config, const Request& request) {
   const auto policy = Policy::compile(config, HashKey{1, 2}).value();
-  return explain(*policy, Identifier(config.client_identification, HashKey{1, 2}), request);
+  return explain(*policy, Identifier(config.client_identification, HashKey{1, 2}), request, 0);
 }
 
 /// Whether a line of the explanation is, without what it is indented by, the one expected.

@@ -216,9 +216,12 @@ Replay::Replay(Replay&&) noexcept = default;
 Replay& Replay::operator=(Replay&&) noexcept = default;
 Replay::~Replay() = default;
 
-std::expected<Replay, Error> Replay::create(const RateLimitConfig& config) {
+std::expected<Replay, Error> Replay::create(const LoadedConfig& loaded) {
+  const RateLimitConfig& config = loaded.config;
   auto policy = Policy::compile(config, kReplayKey);
   if (!policy) return std::unexpected(policy.error());
+  auto tokens = TokenVerifier::create(loaded, kReplayKey);
+  if (!tokens) return std::unexpected(tokens.error());
 
   const StoreGeometry geometry{config.memory.capacity, config.memory.log_slots};
   auto state = std::make_unique<State>(MemoryStore::bytes_needed(geometry));
@@ -229,8 +232,8 @@ std::expected<Replay, Error> Replay::create(const RateLimitConfig& config) {
   if (auto bound = state->store->bind((*policy)->counters_to_bind(), 0, true); !bound) {
     return std::unexpected(bound.error());
   }
-  state->engine =
-      std::make_unique<Engine>(std::shared_ptr<const Policy>(std::move(*policy)), *state->store);
+  state->engine = std::make_unique<Engine>(std::shared_ptr<const Policy>(std::move(*policy)),
+                                           *state->store, std::move(*tokens));
   return Replay(std::move(state));
 }
 

@@ -2,6 +2,7 @@
 // with what is decided.
 #include <fmt/format.h>
 
+#include "identity/bearer.hpp"
 #include "identity/header.hpp"
 #include "identity/identity.hpp"
 
@@ -44,6 +45,44 @@ std::string reason_of(const ClientAddress& found, const ProxyTrust& trust, bool 
   return "";
 }
 
+std::string_view meaning(TokenVerdict verdict) {
+  switch (verdict) {
+    case TokenVerdict::none:
+    case TokenVerdict::valid:
+    case TokenVerdict::cached:
+      break;
+    case TokenVerdict::missing:
+      return "there is no header Authorization with the scheme Bearer";
+    case TokenVerdict::ambiguous:
+      return "several lines of Authorization differ";
+    case TokenVerdict::too_large:
+      return "it is above 8 KiB, and is not read";
+    case TokenVerdict::unread:
+      return "its address has sent too many bad tokens";
+    case TokenVerdict::malformed:
+      return "it is no compact JWS of strict base64url and JSON";
+    case TokenVerdict::wrong_algorithm:
+      return "it is signed with an algorithm that is not configured";
+    case TokenVerdict::critical:
+      return "its header asks for an extension that is not known";
+    case TokenVerdict::unknown_key:
+      return "no key of its name and kind is known";
+    case TokenVerdict::bad_signature:
+      return "no key of ours has signed it";
+    case TokenVerdict::expired:
+      return "exp has passed";
+    case TokenVerdict::not_yet_valid:
+      return "nbf has not come";
+    case TokenVerdict::wrong_issuer:
+      return "iss is another than the configured one";
+    case TokenVerdict::wrong_audience:
+      return "aud does not name the configured audience";
+    case TokenVerdict::no_user:
+      return "neither claim names a user";
+  }
+  return "";
+}
+
 }  // namespace
 
 std::string Identifier::explain_address(const Request& request) const {
@@ -58,11 +97,11 @@ std::string Identifier::explain_address(const Request& request) const {
 }
 
 /// What a step says, and whether it gives the client.
-std::pair<std::string, bool> Identifier::explain_step(const Step& step,
-                                                      const Request& request) const {
+std::pair<std::string, bool> Identifier::explain_step(const Step& step, const Request& request,
+                                                      Micros wall_us) const {
   switch (step.kind) {
     case Step::Kind::jwt:
-      return {"skipped, as no tokens are configured", false};
+      return explain_token(request, wall_us);
     case Step::Kind::ip:
       return {explain_address(request), true};
     case Step::Kind::header:
@@ -84,7 +123,24 @@ std::pair<std::string, bool> Identifier::explain_step(const Step& step,
   return {fmt::format("gives {}, a hash of the header's value", client.client_id), true};
 }
 
-std::vector<std::string> Identifier::explain(const Request& request) const {
+std::pair<std::string, bool> Identifier::explain_token(const Request& request,
+                                                       Micros wall_us) const {
+  if (!tokens_) return {"skipped, as no tokens are configured", false};
+  const Bearer bearer = read_bearer(request.headers);
+  ClientIdentity client;
+  const TokenVerdict verdict =
+      bearer.token.empty() ? bearer.verdict : tokens_->examine(bearer.token, wall_us, client);
+  if (!names_a_client(verdict)) {
+    return {fmt::format("skipped, as the token is {} ({})", to_string(verdict), meaning(verdict)),
+            false};
+  }
+  return {fmt::format("gives {}, as the token is valid; {}", client.client_id,
+                      client.tier.empty() ? "it names no tier"
+                                          : fmt::format("it names the tier {}", client.tier)),
+          true};
+}
+
+std::vector<std::string> Identifier::explain(const Request& request, Micros wall_us) const {
   if (request.client && !request.client->empty()) {
     ClientIdentity client;
     identify_by_caller(*request.client, client);
@@ -100,7 +156,7 @@ std::vector<std::string> Identifier::explain(const Request& request) const {
       lines.push_back(name + ": not asked, as the client is known");
       continue;
     }
-    const auto [words, gives] = explain_step(step, request);
+    const auto [words, gives] = explain_step(step, request, wall_us);
     lines.push_back(fmt::format("{}: {}", name, words));
     known = gives;
   }

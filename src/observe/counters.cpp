@@ -20,6 +20,10 @@ static_assert(sizeof(Counters::SharedRow) == 256);
 /// Behind the warnings, which the header's first half has room for.
 constexpr std::size_t kAdminDeniedAt = 2048;
 static_assert(sizeof(Counters::SharedWarning) * Counters::kMaxReasons <= kAdminDeniedAt);
+constexpr std::size_t kTokensAt = kAdminDeniedAt + 64;
+/// More than there are verdicts: those that come later find their place empty.
+constexpr std::size_t kTokenPlaces = 64;
+static_assert(kTokenVerdicts <= kTokenPlaces && kTokensAt + 8 * kTokenPlaces <= kHeaderBytes);
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 
 /// Enough to tell the few labels of a configuration apart; it need not agree between processes.
@@ -59,6 +63,8 @@ std::string_view Counters::SharedLabel::read() const {
 Counters::Counters(std::span<std::byte> memory)
     : warnings_(reinterpret_cast<SharedWarning*>(memory.data()), kMaxReasons),
       admin_denied_(reinterpret_cast<std::atomic<std::uint64_t>*>(memory.data() + kAdminDeniedAt)),
+      tokens_(reinterpret_cast<std::atomic<std::uint64_t>*>(memory.data() + kTokensAt),
+              kTokenVerdicts),
       rows_(reinterpret_cast<SharedRow*>(memory.data() + kHeaderBytes),
             (memory.size() - kHeaderBytes) / sizeof(SharedRow)) {}
 
@@ -94,6 +100,7 @@ Counters::SharedRow& Counters::find_row(std::string_view endpoint, std::string_v
 }
 
 void Counters::count(const Decision& decision) {
+  if (decision.token != TokenVerdict::none) add(tokens_[static_cast<std::size_t>(decision.token)]);
   const WindowState* const window = decision.spoken_of();
   SharedRow& row =
       row_of(window == nullptr ? decision.endpoint : window->rule, decision.client.tier);
@@ -135,6 +142,16 @@ std::vector<Status::Totals> Counters::rows() const {
     if (counted) rows.push_back(std::move(row));
   }
   return rows;
+}
+
+std::vector<Status::Count> Counters::tokens() const {
+  std::vector<Status::Count> tokens;
+  for (std::size_t i = 0; i < tokens_.size(); ++i) {
+    const std::uint64_t count = tokens_[i].load();
+    if (count == 0) continue;
+    tokens.push_back({std::string(to_string(static_cast<TokenVerdict>(i))), count});
+  }
+  return tokens;
 }
 
 std::vector<Status::Count> Counters::warnings() const {

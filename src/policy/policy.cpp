@@ -59,6 +59,14 @@ EndpointMatcher make_exempt_endpoints(const RateLimitConfig& config) {
   return EndpointMatcher(entries);
 }
 
+std::set<std::string, std::less<>> make_exempt_users(const RateLimitConfig& config) {
+  std::set<std::string, std::less<>> users;
+  for (const ExemptionConfig& exemption : config.exemptions) {
+    if (exemption.type == ExemptionConfig::Type::user_id) users.insert("user:" + exemption.value);
+  }
+  return users;
+}
+
 std::vector<Cidr> make_exempt_addresses(const RateLimitConfig& config) {
   std::vector<Cidr> ranges;
   for (const ExemptionConfig& exemption : config.exemptions) {
@@ -102,6 +110,7 @@ Policy::Policy(const RateLimitConfig& config, const HashKey& hash_key)
       endpoints_(make_endpoints(config)),
       exempt_endpoints_(make_exempt_endpoints(config)),
       exempt_addresses_(make_exempt_addresses(config)),
+      exempt_users_(make_exempt_users(config)),
       penalties_(make_penalties(config, hash_key)) {}
 
 std::expected<std::unique_ptr<Policy>, Error> Policy::compile(const RateLimitConfig& config,
@@ -120,6 +129,10 @@ const Rule& Policy::match(std::string_view path, std::string_view method) const 
 
 bool Policy::exempt(std::string_view path, std::string_view method) const {
   return exempt_endpoints_.match(path, method) != EndpointMatcher::kNoRule;
+}
+
+bool Policy::exempt_user(const ClientIdentity& client) const {
+  return client.client_type == ClientType::user && exempt_users_.contains(client.client_id);
 }
 
 bool Policy::exempt_address(const IpAddress& address) const {
