@@ -10,11 +10,10 @@ bool between(char c, unsigned low, unsigned high) {
   return byte >= low && byte <= high;
 }
 
-}  // namespace
-
-/// Neither overlong forms nor surrogates nor anything above U+10FFFF (The Unicode Standard, table
-/// 3-7).
-std::size_t utf8_length(std::string_view text) {
+/// What utf8_length says; inlined below, which a function that others may call is not in
+/// position-independent code. Neither overlong forms nor surrogates nor anything above U+10FFFF
+/// (The Unicode Standard, table 3-7).
+std::size_t length_of_first(std::string_view text) {
   const auto continues = [&text](std::size_t from, std::size_t to) {
     if (text.size() < to) return false;
     for (std::size_t i = from; i < to; ++i) {
@@ -36,11 +35,15 @@ std::size_t utf8_length(std::string_view text) {
   return overlong || too_high || !continues(2, 4) ? 0 : 4;
 }
 
+}  // namespace
+
+std::size_t utf8_length(std::string_view text) { return length_of_first(text); }
+
 void append_json_text(std::string_view text, std::size_t max_bytes, std::string& out) {
   static constexpr std::string_view kHex = "0123456789abcdef";
   const std::size_t limit = out.size() + max_bytes;
   while (!text.empty()) {
-    const std::size_t length = utf8_length(text);
+    const std::size_t length = length_of_first(text);
     const char c = text[0];
     std::array<char, 6> escape{'\\', 'u', '0', '0', '0', '0'};
     std::string_view piece = text.substr(0, length);
