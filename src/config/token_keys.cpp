@@ -70,7 +70,7 @@ void take_file(Findings& findings, const FileReader& read_file, const JwtConfig&
   }
   check_algorithms(findings, jwt, *keys, is_set);
   for (const std::string& why : keys->set_aside()) {
-    findings.warn(path, fmt::format("{} is not used, {}", shown(file), why));
+    findings.warn(path, fmt::format("not all of {} is used, {}", shown(file), why));
   }
   loaded.key_files.emplace(file, *text);
 }

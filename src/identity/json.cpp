@@ -83,9 +83,11 @@ class Reader {
         return string(out.text);
       case 't':
         out.type = Type::boolean;
+        out.text = "true";
         return take("true");
       case 'f':
         out.type = Type::boolean;
+        out.text = "false";
         return take("false");
       case 'n':
         return take("null");

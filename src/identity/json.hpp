@@ -18,13 +18,14 @@ struct JsonMember;
 struct JsonValue {
   enum class Type : std::uint8_t { null, boolean, number, string, array, object };
   Type type = Type::null;
-  std::string text;                 ///< of a string, UTF-8; of a number, as it is written
+  std::string text;                 ///< of a string, UTF-8; else as it is written
   std::vector<JsonValue> items;     ///< of an array
   std::vector<JsonMember> members;  ///< of an object; names are unique
 
   /// The member of that name, or null.
   [[nodiscard]] const JsonValue* find(std::string_view name) const;
   /// The text, if this is a string; else null.
+  [[nodiscard]] bool is_true() const { return type == Type::boolean && text == "true"; }
   [[nodiscard]] const std::string* string() const { return type == Type::string ? &text : nullptr; }
 };
 

@@ -23,7 +23,9 @@ TEST(Json, ReadsEveryKindOfValue) {
   ASSERT_TRUE(value) << value.error().message;
   EXPECT_EQ(value->find("s")->text, "x");
   EXPECT_EQ(value->find("n")->text, "-1.5e+3");
-  EXPECT_EQ(value->find("t")->type, JsonValue::Type::boolean);
+  EXPECT_TRUE(value->find("t")->is_true());
+  EXPECT_EQ(value->find("f")->type, JsonValue::Type::boolean);
+  EXPECT_FALSE(value->find("f")->is_true());
   EXPECT_EQ(value->find("z")->type, JsonValue::Type::null);
   EXPECT_EQ(value->find("a")->items.size(), 3U);
   EXPECT_EQ(value->find("o")->find("i")->text, "0");

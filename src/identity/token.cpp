@@ -57,7 +57,8 @@ JoseHeader read_jose_header(const JsonValue& json, const TokenRules& rules) {
     return header;
   }
   header.algorithm = *named;
-  const bool extended = json.find("crit") != nullptr || json.find("b64") != nullptr;
+  const JsonValue* const encoded = json.find("b64");
+  const bool extended = json.find("crit") != nullptr || (encoded != nullptr && !encoded->is_true());
   header.verdict = extended ? TokenVerdict::critical : TokenVerdict::valid;
   return header;
 }
@@ -81,11 +82,13 @@ std::optional<std::string> user_of(const JsonValue& value) {
     return value.text;
   }
   if (value.type != JsonValue::Type::number) return std::nullopt;
-  std::int64_t number = 0;
-  const char* const end = value.text.data() + value.text.size();
-  const auto [stop, error] = std::from_chars(value.text.data(), end, number);
-  if (error != std::errc{} || stop != end) return std::nullopt;
-  return std::to_string(number);
+  const auto digits_of = [&](auto number) -> std::optional<std::string> {
+    const char* const end = value.text.data() + value.text.size();
+    const auto [stop, error] = std::from_chars(value.text.data(), end, number);
+    if (error != std::errc{} || stop != end) return std::nullopt;
+    return std::to_string(number);
+  };
+  return value.text.starts_with('-') ? digits_of(std::int64_t{}) : digits_of(std::uint64_t{});
 }
 
 bool is_meant_for(const JsonValue* audience, std::string_view us) {

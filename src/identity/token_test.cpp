@@ -112,6 +112,8 @@ TEST(Token, TakesTheAlgorithmFromTheConfigurationAlone) {
             TokenVerdict::critical);
   EXPECT_EQ(verdict_with_header(R"({"alg":"HS256","crit":[]})"), TokenVerdict::critical);
   EXPECT_EQ(verdict_with_header(R"({"alg":"HS256","b64":false})"), TokenVerdict::critical);
+  EXPECT_EQ(verdict_with_header(R"({"alg":"HS256","b64":"true"})"), TokenVerdict::critical);
+  EXPECT_EQ(verdict_with_header(R"({"alg":"HS256","b64":true})"), TokenVerdict::valid);
 }
 
 TEST(Token, RefusesWhatIsNoCompactJws) {
@@ -190,14 +192,17 @@ TEST(Token, NamesUsersByStringsAndIntegers) {
   EXPECT_EQ(client(R"({"user_id":"42"})"), "user:42");
   EXPECT_EQ(client(R"({"user_id":42})"), "user:42");
   EXPECT_EQ(client(R"({"user_id":-7,"sub":"x"})"), "user:-7");
+  EXPECT_EQ(client(R"({"user_id":18446744073709551615})"), "user:18446744073709551615");
+  EXPECT_EQ(client(R"({"user_id":-9223372036854775808})"), "user:-9223372036854775808");
   EXPECT_EQ(client(R"({"sub":"x"})"), "user:x");
   EXPECT_EQ(client(R"({"user_id":"ip:10.0.0.1"})"), "user:ip:10.0.0.1");
   EXPECT_EQ(client(R"({"user_id":")" + std::string(256, 'x') + "\"}"),
             "user:" + std::string(256, 'x'));
   for (const std::string& user :
        {std::string("\"\""), '"' + std::string(257, 'x') + '"', std::string("4.2"),
-        std::string("1e3"), std::string("9223372036854775808"), std::string("null"),
-        std::string("true"), std::string("[42]"), std::string("{}")}) {
+        std::string("1e3"), std::string("18446744073709551616"),
+        std::string("-9223372036854775809"), std::string("null"), std::string("true"),
+        std::string("[42]"), std::string("{}")}) {
     EXPECT_EQ(client(R"({"sub":"x","user_id":)" + user + "}"), "no_user") << user;
   }
   EXPECT_EQ(client("{}"), "no_user");

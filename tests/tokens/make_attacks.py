@@ -298,7 +298,8 @@ def header_suite() -> Suite:
                        "alg": {"crit": ["alg"]}, "unknown": {"crit": ["x"], "x": 1},
                        "b64": {"crit": ["b64"], "b64": False}}.items():
         suite.add(f"critical: {what}", jws({"alg": "HS256"} | more, USER, sign), "critical")
-    for value in (False, True, 0, "false", None):
+    suite.add("sibling: b64 true", jws({"alg": "HS256", "b64": True}, USER, sign), VALID)
+    for value in (False, 0, "false", None):
         suite.add(f"b64 {value!r}", jws({"alg": "HS256", "b64": value}, USER, sign), "critical")
     head = b64(raw({"alg": "HS256", "b64": False, "crit": ["b64"]}))
     suite.add("an unencoded payload", f"{head}.alice.{b64(sign(f'{head}.alice'.encode()))}",
@@ -637,7 +638,7 @@ def claims_suite() -> Suite:
         add(f"sibling: user {what}", full | {"user_id": user}, VALID, named or user)
     for what, user in {"empty": "", "257 bytes": "x" * 257, "a fraction": 4.2, "null": None,
                        "true": True, "a list": ["alice"], "an object": {"id": "alice"},
-                       "above 64 bits": 1 << 63}.items():
+                       "above 64 bits": 1 << 64}.items():
         add(f"user {what}", full | {"user_id": user}, "no_user")
     add("user 1e2", raw(full)[:-1] + b',"user_id":1e2}', "no_user")
     add("nobody", right, "no_user")
