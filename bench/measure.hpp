@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <ctime>
 #include <thread>
 #include <vector>
 
@@ -16,6 +17,19 @@ double nanoseconds_of(Work&& work) {
   const auto start = std::chrono::steady_clock::now();
   work();
   return std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// Microseconds of processor time that this process takes for it, however busy the machine is.
+template <class Work>
+double cpu_us_of(Work&& work) {
+  const auto spent_us = [] {
+    timespec spent{};
+    ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &spent);
+    return static_cast<double>(spent.tv_sec) * 1e6 + static_cast<double>(spent.tv_nsec) / 1e3;
+  };
+  const double start = spent_us();
+  work();
+  return spent_us() - start;
 }
 
 /// Runs `work(thread)` on `threads` threads and returns nanoseconds of wall time per decision made

@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
-BENCHMARKS = ["decisions", "scrape", "server"]
+BENCHMARKS = ["decisions", "scrape", "server", "tokens"]
 
 
 def main() -> None:

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <ctime>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,20 +18,6 @@ constexpr std::size_t kRules = 100;
 constexpr std::size_t kClients = 500'000;
 constexpr std::size_t kBusy = 150;
 constexpr int kRounds = 51;
-
-/// Microseconds of processor time that this process has taken.
-double cpu_us() {
-  timespec spent{};
-  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &spent);
-  return static_cast<double>(spent.tv_sec) * 1e6 + static_cast<double>(spent.tv_nsec) / 1e3;
-}
-
-template <class Work>
-double cpu_us_of(Work&& work) {
-  const double start = cpu_us();
-  work();
-  return cpu_us() - start;
-}
 
 std::unique_ptr<Limiter> open() {
   LoadedConfig loaded;

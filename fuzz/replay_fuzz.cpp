@@ -20,7 +20,7 @@ tidegate::Replay make_replay() {
   search.limit = {.algorithm = tidegate::Algorithm::token_bucket,
                   .windows = {{.limit = 5, .window = std::chrono::seconds(1), .burst = 7}}};
   config.endpoints.push_back(search);
-  return tidegate::Replay::create(config).value();
+  return tidegate::Replay::create({.config = config}).value();
 }
 
 }  // namespace

@@ -37,6 +37,16 @@ Route find(const auto& endpoints, std::string_view path) {
   return found == endpoints.end() ? Route::none : found->route;
 }
 
+void append_text_or_null(std::string_view text, std::string& out) {
+  if (text.empty()) {
+    out += "null";
+    return;
+  }
+  out += '"';
+  append_json_text(text, text.size(), out);
+  out += '"';
+}
+
 }  // namespace
 
 std::string_view raw_path(std::string_view target) {
@@ -90,13 +100,10 @@ Answer Service::health(std::string& scratch) const {
       R"({{"status":"{}","backend":"{}","latency_ms":{:.3f},"breaker":"{}","generation":{},)"
       R"("reload_error":)",
       health.status, health.backend, health.latency_ms, health.breaker, health.generation);
-  if (health.reload_error.empty()) {
-    scratch += "null}";
-  } else {
-    scratch += '"';
-    append_json_text(health.reload_error, health.reload_error.size(), scratch);
-    scratch += "\"}";
-  }
+  append_text_or_null(health.reload_error, scratch);
+  scratch += R"(,"keys_error":)";
+  append_text_or_null(health.keys_error, scratch);
+  scratch += '}';
   return {.status = health.status == "failing" ? 503U : 200U, .body = scratch};
 }
 

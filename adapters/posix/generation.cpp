@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "adapters/posix/load_text.hpp"
+#include "adapters/posix/random.hpp"
 
 namespace tidegate::posix {
 namespace {
@@ -20,9 +21,6 @@ Fault fault_of(const LoadedConfig& loaded, std::string_view key, std::string mes
 /// Compiles and binds. Within a turn.
 std::expected<std::unique_ptr<Generation>, Error> make(const Segment& segment, LoadedConfig loaded,
                                                        bool alone) {
-  auto tokens =
-      make_tokens(loaded.config.client_identification, loaded.token_keys, segment.hash_key());
-  if (!tokens) return std::unexpected(Error{"the keys of tokens: " + tokens.error()});
   auto policy = Policy::compile(loaded.config, segment.hash_key());
   if (!policy) return std::unexpected(policy.error());
   const StoreGeometry geometry{loaded.config.memory.capacity, loaded.config.memory.log_slots};
@@ -32,6 +30,8 @@ std::expected<std::unique_ptr<Generation>, Error> make(const Segment& segment, L
   if (auto bound = (*store)->bind((*policy)->counters_to_bind(), now, alone); !bound) {
     return std::unexpected(bound.error());
   }
+  auto tokens = TokenVerifier::create(loaded, random_key());
+  if (!tokens) return std::unexpected(tokens.error());
   auto generation = std::make_unique<Generation>();
   generation->loaded = std::move(loaded);
   generation->engine = std::make_unique<Engine>(std::move(*policy), **store, std::move(*tokens));
@@ -108,12 +108,6 @@ std::string source_of(const LoadedConfig& loaded) {
   return loaded.text ? "the defaults" : "a program";
 }
 
-std::string Generation::key_file() const {
-  const auto& jwt = config().client_identification.jwt;
-  if (!jwt || !jwt->verify_signature) return "";
-  return jwt->jwks_file.empty() ? jwt->public_key_file : jwt->jwks_file;
-}
-
 std::expected<Opened, Error> open_and_put_in_force(const LoadedConfig& loaded) {
   auto segment = Segment::open(loaded.config);
   if (!segment) return std::unexpected(segment.error());
@@ -166,18 +160,6 @@ std::expected<std::unique_ptr<Generation>, Faults> take_up(const Segment& segmen
   const auto turn = segment.take_turn();
   if (!turn) return std::unexpected(Faults{{"", 0, 0, "", turn.error().message}});
   return take_up_within_turn(segment);
-}
-
-std::expected<std::unique_ptr<Generation>, Error> with_other_keys(const Segment& segment,
-                                                                  LoadedConfig loaded,
-                                                                  std::uint64_t number,
-                                                                  std::string keys) {
-  const auto turn = segment.take_turn();
-  if (!turn) return std::unexpected(turn.error());
-  loaded.token_keys = std::move(keys);
-  auto made = make(segment, std::move(loaded), false);
-  if (made) (*made)->number = number;
-  return made;
 }
 
 void note_refused(const Segment& segment, const Faults& faults) {

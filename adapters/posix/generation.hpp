@@ -25,8 +25,6 @@ struct Generation {
   std::unique_ptr<Engine> engine;
 
   [[nodiscard]] const RateLimitConfig& config() const { return loaded.config; }
-  /// The file that the keys of tokens are from; "" if they are from none.
-  [[nodiscard]] std::string key_file() const;
 };
 
 struct Opened {
@@ -54,11 +52,6 @@ using Faults = std::vector<Fault>;
 /// The generation in force, with the environment of this process. For whoever sees that its number
 /// has changed. Faults are those that the environment makes.
 [[nodiscard]] std::expected<std::unique_ptr<Generation>, Faults> take_up(const Segment& segment);
-
-/// The generation `number` with other keys of tokens, where their file has changed. An error says
-/// what is wrong with them.
-[[nodiscard]] std::expected<std::unique_ptr<Generation>, Error> with_other_keys(
-    const Segment& segment, LoadedConfig loaded, std::uint64_t number, std::string keys);
 
 /// For logs: the file of a configuration, or what it is instead.
 [[nodiscard]] std::string source_of(const LoadedConfig& loaded);

@@ -62,8 +62,8 @@ void Instruments::refresh(const MemoryStore& store, Micros now_us) {
 void Instruments::read(const Engine& engine, const MemoryStore& store, Micros now_us,
                        std::size_t top_clients, Status& out) {
   out.totals = counters.rows();
-  out.identity_warnings = counters.warnings();
   out.tokens = counters.tokens();
+  out.identity_warnings = counters.warnings();
   out.admin_denied = counters.admin_denied();
   out.log_lines_lost = counters.lost_lines();
   out.busiest = busiest(engine, top, now_us, top_clients);

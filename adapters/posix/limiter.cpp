@@ -1,7 +1,6 @@
 #include "tidegate/limiter.hpp"
 
 #include <fmt/format.h>
-#include <sys/random.h>
 
 #include <atomic>
 #include <chrono>
@@ -9,19 +8,22 @@
 #include <ctime>
 #include <exception>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "adapters/posix/background.hpp"
+#include "adapters/posix/file_watch.hpp"
 #include "adapters/posix/generation.hpp"
 #include "adapters/posix/generations.hpp"
 #include "adapters/posix/instruments.hpp"
-#include "adapters/posix/key_file.hpp"
 #include "adapters/posix/load_text.hpp"
 #include "adapters/posix/log_file.hpp"
+#include "adapters/posix/random.hpp"
 #include "observe/log_gate.hpp"
 #include "observe/log_line.hpp"
 #include "observe/prometheus.hpp"
@@ -41,13 +43,6 @@ Micros coarse_wall_us() {
   return static_cast<Micros>(time.tv_sec) * 1'000'000 + static_cast<Micros>(time.tv_nsec) / 1'000;
 }
 
-std::uint64_t random_number() {
-  std::uint64_t number = 0;
-  // Of 8 bytes nothing is ever missing, once the system has started.
-  if (::getrandom(&number, sizeof number, 0) != sizeof number) number = coarse_wall_us();
-  return number;
-}
-
 }  // namespace
 
 struct Limiter::Impl {
@@ -57,12 +52,13 @@ struct Limiter::Impl {
         generations(std::move(opened.generation)),
         render_options(RenderOptions::from(generations.pin()->config())),
         taken_up(generations.pin()->number),
-        key_file(generations.pin()->key_file()),
         instruments(segment.counters_memory(), generations.pin()->config().memory.capacity),
         log(std::move(its_log)),
         log_name(generations.pin()->config().log),
         gate(segment.hash_key()),
-        next_request_id(random_number()) {}
+        next_request_id(posix::random_number()) {
+    watch_key_files();
+  }
 
   void observe(const RateLimitConfig& config, const Request& request, const Decision& decision);
   void write_decision(const Request& request, const Decision& decision, LogLevel level);
@@ -73,17 +69,21 @@ struct Limiter::Impl {
   void use(std::unique_ptr<posix::Generation> generation);
   void take_up_what_is_in_force();
   void see_whether_reloaded();
-  void see_whether_keys_changed(Micros now_us);
+  void watch_key_files();
+  void see_whether_keys_changed(Micros wall);
   void read_keys_again();
+  void note_keys_error(std::string error);
 
   posix::Segment segment;
   posix::SegmentConfig config_state;
   posix::Generations generations;
   std::atomic<RenderOptions> render_options;  ///< of the generation in use
   std::atomic<std::uint64_t> taken_up;        ///< the newest generation that was tried
-  posix::KeyFile key_file;
   posix::Instruments instruments;
   Micros started_us = posix::wall_us();
+  posix::FileWatch key_files;       ///< of the generation in use
+  std::mutex keys_mutex;            ///< guards what follows
+  std::string keys_error;           ///< why the keys of tokens are older than their file
   std::optional<std::string> file;  ///< that reload() reads; nothing: wherever load_config looks
 
   std::mutex log_mutex;  ///< guards what follows
@@ -133,12 +133,11 @@ void Limiter::decide(const Request& request, Decision& out) noexcept {
       [[unlikely]] {
     impl_->see_whether_reloaded();
   }
-  const Micros now_us = impl_->segment.now_us();
-  if (impl_->key_file.may_be_due(now_us)) [[unlikely]]
-    impl_->see_whether_keys_changed(now_us);
+  const Times times{.now_us = impl_->segment.now_us(), .wall_us = coarse_wall_us()};
+  impl_->see_whether_keys_changed(times.wall_us);
   const auto generation = impl_->generations.pin();
   try {
-    generation->engine->decide(request, now_us, coarse_wall_us(), out);
+    generation->engine->decide(request, times, out);
   } catch (const std::exception&) {
     // No memory for a decision: an outage of the limiter, which the failure mode answers.
     const bool open = generation->config().failure_mode == FailureMode::fail_open;
@@ -245,8 +244,8 @@ void Limiter::Impl::use(std::unique_ptr<posix::Generation> generation) {
   }
   render_options = RenderOptions::from(generation->config());
   taken_up = generation->number;
-  key_file.watch(generation->key_file());
   generations.replace(std::move(generation));
+  watch_key_files();
   if (!opened) write_event(LogLevel::error, "log_not_changed", opened.error().message);
 }
 
@@ -277,48 +276,57 @@ void Limiter::Impl::see_whether_reloaded() {
   background.run([this] { take_up_what_is_in_force(); });
 }
 
-void Limiter::Impl::see_whether_keys_changed(Micros now_us) {
-  if (key_file.changed(now_us)) background.run([this] { read_keys_again(); });
+void Limiter::Impl::watch_key_files() {
+  std::vector<std::string> paths;
+  for (const auto& [path, text] : generations.pin()->loaded.key_files) paths.push_back(path);
+  key_files.watch(std::move(paths));
 }
 
-/// The file of keys has changed, or is gone: new keys if they are sound, else the old ones stay.
+void Limiter::Impl::see_whether_keys_changed(Micros wall) {
+  if (key_files.changed(wall)) background.run([this] { read_keys_again(); });
+}
+
+/// Takes up the generation in force once more if the files with keys hold others than before. What
+/// cannot be read or is no key changes nothing, until the file does again.
 void Limiter::Impl::read_keys_again() {
-  LoadedConfig loaded;
-  std::uint64_t number = 0;
+  key_files.note(posix::wall_us());
+  bool same = config_state.generation() == generations.pin()->number;
+  std::map<std::string, std::string, std::less<>> known = generations.pin()->loaded.key_files;
+  for (const auto& [path, text] : known) {
+    const auto now = posix::read_key_file(path);
+    same = same && now && *now == text;
+  }
+  if (same) return note_keys_error("");
+  auto next = posix::take_up(segment);
+  if (!next) return note_keys_error(to_string(next.error().front()));
+  use(std::move(*next));
+  note_keys_error("");
+  write_event(LogLevel::info, "keys_taken_up", "tokens are checked with the keys of another file");
+}
+
+/// Logs when keys cannot be read, and when they can again: once each.
+void Limiter::Impl::note_keys_error(std::string error) {
+  bool began = false;
+  bool ended = false;
   {
-    const auto generation = generations.pin();
-    loaded = generation->loaded;
-    number = generation->number;
+    const std::lock_guard lock(keys_mutex);
+    began = keys_error.empty() && !error.empty();
+    ended = !keys_error.empty() && error.empty();
+    keys_error = error;
   }
-  const std::string path = key_file.path();
-  auto text = posix::read_key_file(path);
-  std::string wrong;
-  if (!text) {
-    wrong = text.error();
-  } else if (*text != loaded.token_keys) {
-    auto next = posix::with_other_keys(segment, std::move(loaded), number, std::move(*text));
-    if (next) {
-      use(std::move(*next));
-      write_event(LogLevel::info, "token_keys_read", path);
-    } else {
-      wrong = next.error().message;
-    }
+  if (began) {
+    instruments.counters.count_warning("keys_not_read");
+    write_event(LogLevel::error, "keys_not_read",
+                "tokens are checked with the keys as they were: " + error);
   }
-  const bool was_wrong = key_file.wrong();
-  key_file.set_wrong(!wrong.empty());
-  if (!wrong.empty() && !was_wrong) {
-    write_event(LogLevel::error, "token_keys_not_read",
-                fmt::format("{}: {}; the keys stay as they are", path, wrong));
-  } else if (wrong.empty() && was_wrong) {
-    write_event(LogLevel::warning, "token_keys_good_again", path);
-  }
+  if (ended) write_event(LogLevel::info, "keys_read", "the keys of tokens can be read again");
 }
 
 void Limiter::after_fork() {
   impl_->background.after_fork();
   impl_->generations.forget_pins();
   impl_->generations.pin()->store->after_fork();
-  impl_->next_request_id = random_number();
+  impl_->next_request_id = posix::random_number();
   if (impl_->config_state.generation() != impl_->taken_up) impl_->take_up_what_is_in_force();
 }
 
@@ -376,7 +384,7 @@ std::uint64_t Limiter::wall_us() const { return coarse_wall_us(); }
 
 void Limiter::refresh() {
   impl_->see_whether_reloaded();
-  impl_->see_whether_keys_changed(impl_->segment.now_us());
+  impl_->see_whether_keys_changed(coarse_wall_us());
   impl_->instruments.refresh(*impl_->generations.pin()->store, impl_->segment.now_us());
 }
 
@@ -414,12 +422,14 @@ Health Limiter::health() const {
                                "anonymous", impl_->segment.now_us());
   const std::chrono::duration<double, std::milli> taken = SteadyClock::now() - start;
   Status::Reloads reloads = impl_->config_state.state();
-  return {.status = impl_->key_file.wrong() ? "degraded" : "ok",
+  const std::lock_guard lock(impl_->keys_mutex);
+  return {.status = impl_->keys_error.empty() ? "ok" : "degraded",
           .backend = to_string(generation->config().backend),
           .latency_ms = taken.count(),
           .breaker = "closed",
           .generation = reloads.generation,
-          .reload_error = std::move(reloads.last_error)};
+          .reload_error = std::move(reloads.last_error),
+          .keys_error = impl_->keys_error};
 }
 
 void Limiter::reopen_log() {

@@ -43,15 +43,14 @@ std::expected<std::string, ReadError> read_file(const std::string& path) {
   }
 }
 
-std::string describe(ReadError error) {
-  if (error.number == EISDIR) return "found a directory, allowed: a file";
-  if (error.number == EFBIG) return "found more than 2 MiB, allowed: at most 2 MiB";
-  return "cannot be read: " + std::system_category().message(error.number);
+std::string message_of(int error) {
+  if (error == EISDIR) return "found a directory, allowed: a file";
+  if (error == EFBIG) return "found more than 2 MiB, allowed: at most 2 MiB";
+  return "cannot be read: " + std::system_category().message(error);
 }
 
-std::vector<Fault> read_fault(const std::string& path, std::string_view chosen_by,
-                              ReadError error) {
-  std::string message = describe(error);
+std::vector<Fault> read_fault(const std::string& path, std::string_view chosen_by, int error) {
+  std::string message = message_of(error);
   if (!chosen_by.empty()) message += " (the path is from " + std::string{chosen_by} + ")";
   return {Fault{path, 0, 0, "", std::move(message)}};
 }
@@ -70,9 +69,9 @@ Environment whole_environment() {
 
 }  // namespace
 
-std::expected<std::string, std::string> posix::read_key_file(const std::string& path) {
+std::expected<std::string, Error> posix::read_key_file(const std::string& path) {
   auto text = read_file(path);
-  if (!text) return std::unexpected(describe(text.error()));
+  if (!text) return std::unexpected(Error{message_of(text.error().number)});
   return std::move(*text);
 }
 
@@ -97,7 +96,7 @@ std::expected<LoadedConfig, std::vector<Fault>> load_config(
     if (text) return parse_config(*text, candidate, environment, posix::read_key_file);
     if (must_exist || text.error().number != ENOENT) {
       return std::unexpected(
-          read_fault(candidate, by_environment ? "RATE_LIMIT_CONFIG" : "", text.error()));
+          read_fault(candidate, by_environment ? "RATE_LIMIT_CONFIG" : "", text.error().number));
     }
   }
   return parse_config("", "", environment, posix::read_key_file);

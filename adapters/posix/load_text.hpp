@@ -1,4 +1,4 @@
-// What a configuration is made of besides its file.
+// A configuration from text that is no file's.
 #pragma once
 
 #include <expected>
@@ -14,7 +14,7 @@ namespace tidegate::posix {
 [[nodiscard]] std::expected<LoadedConfig, std::vector<Fault>> load_text(std::string_view text,
                                                                         std::string_view file);
 
-/// A FileReader: the whole file, of 2 MiB at most.
-[[nodiscard]] std::expected<std::string, std::string> read_key_file(const std::string& path);
+/// A file that a configuration names, as load_config reads it.
+[[nodiscard]] std::expected<std::string, Error> read_key_file(const std::string& path);
 
 }  // namespace tidegate::posix

@@ -115,9 +115,9 @@ int explain(const ConfigPath& config, const ExplainOptions& options) {
     fmt::print(stderr, "{}\n", fault_of(*loaded, policy.error()));
     return kNo;
   }
-  auto tokens = make_tokens(loaded->config.client_identification, loaded->token_keys, key);
+  auto tokens = TokenVerifier::create(*loaded, key);
   if (!tokens) {
-    fmt::print(stderr, "{}\n", tokens.error());
+    fmt::print(stderr, "{}\n", fault_of(*loaded, tokens.error()));
     return kNo;
   }
   const Identifier identifier(loaded->config.client_identification, key, std::move(*tokens));

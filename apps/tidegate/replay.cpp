@@ -17,7 +17,7 @@ int replay(const ConfigPath& config, const std::string& backend) {
   }
   const auto loaded = load_or_complain(config);
   if (!loaded) return kNo;
-  auto replay = Replay::create(loaded->config, loaded->token_keys);
+  auto replay = Replay::create(*loaded);
   if (!replay) {
     fmt::print(stderr, "{}\n", replay.error().message);
     return kNo;

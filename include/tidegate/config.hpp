@@ -182,13 +182,9 @@ struct LoadedConfig {
   std::optional<std::string> text = {};
   /// The values of the variables that the configuration names, by their names. Never shown.
   std::map<std::string, std::string, std::less<>> secrets = {};
-  /// What secret_env, public_key_file or jwks_file of [client_identification.jwt] stands for. Never
-  /// shown.
-  std::string token_keys = {};
+  /// The texts of the files with public keys that the configuration names, by their paths.
+  std::map<std::string, std::string, std::less<>> key_files = {};
 };
-
-/// Reads a file, or says why it cannot.
-using FileReader = std::function<std::expected<std::string, std::string>(const std::string& path)>;
 
 /// Environment variables by name, as handed in by whoever may read them.
 using Environment = std::map<std::string, std::string, std::less<>>;
@@ -196,13 +192,16 @@ using Environment = std::map<std::string, std::string, std::less<>>;
 /// A longer configuration is refused unread.
 inline constexpr std::size_t kMaxConfigBytes = std::size_t{2} << 20;
 
+/// Reads a file with public keys that a configuration names. The error says why it cannot.
+using FileReader = std::function<std::expected<std::string, Error>(const std::string& path)>;
+
 /// Parses TOML text and lays the environment over it; secrets that the configuration names are
-/// taken from it. `file` is only named in faults. Pure: reads no file and no environment of its
-/// own. Reports every fault at once. `read_file` is asked for the file of keys that the
-/// configuration names; without one it is left unread.
+/// taken from it, files with keys from `read_file`, without which naming one is a fault. `file` is
+/// only named in faults. Pure: reads no file and no environment of its own. Reports every fault at
+/// once.
 [[nodiscard]] std::expected<LoadedConfig, std::vector<Fault>> parse_config(
     std::string_view toml, std::string_view file, const Environment& environment,
-    const FileReader& read_file = nullptr);
+    const FileReader& read_file = {});
 
 /// A configuration built by hand as the text of a file, which parse_config reads as the same one
 /// where no environment is laid over it. Precondition: it is valid.
@@ -214,8 +213,8 @@ inline constexpr std::size_t kMaxConfigBytes = std::size_t{2} << 20;
 [[nodiscard]] std::vector<Fault> validate(const RateLimitConfig& config);
 
 /// The path given, else RATE_LIMIT_CONFIG, else ./tidegate.toml, else ./config.toml, else the
-/// defaults alone; with this process's environment. A directory, an unreadable file or one above
-/// 2 MiB is a fault.
+/// defaults alone; with this process's environment, and the files with keys that it names. A
+/// directory, an unreadable file or one above 2 MiB is a fault.
 [[nodiscard]] std::expected<LoadedConfig, std::vector<Fault>> load_config(
     const std::optional<std::string>& path = std::nullopt);
 

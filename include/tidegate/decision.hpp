@@ -93,8 +93,7 @@ struct Decision {
   std::uint64_t time_us = 0;  ///< the time it was taken at, microseconds since the Unix epoch
   ClientIdentity client;
   std::string address;  ///< as a client's text; only where a rule counts addresses
-  /// What became of the request's token. Nothing: tokens are off, or were not asked.
-  std::optional<TokenVerdict> token = {};
+  TokenVerdict token = TokenVerdict::none;  ///< what became of the request's token
   std::string endpoint = "default";  ///< name of the rule of the tightest window, or "exempt"
   std::string path;                  ///< the canonical path, for messages; not escaped
   std::uint64_t cost = 1;

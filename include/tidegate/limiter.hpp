@@ -44,6 +44,8 @@ struct Health {
   std::string_view breaker;       ///< "closed", "half-open" or "open"
   std::uint64_t generation = 0;   ///< number of the configuration in force, counted from 1
   std::string reload_error = {};  ///< of the last reload, if it was refused; one fault a line
+  std::string keys_error =
+      {};  ///< why the keys of tokens are older than their file; "" they are not
 };
 
 /// One limiter per process, shared by its threads. Processes whose configurations name the same
@@ -60,7 +62,9 @@ class Limiter {
   Limiter(const Limiter&) = delete;
   Limiter& operator=(const Limiter&) = delete;
 
-  /// Decides by the segment's clock, counts the decision in the metrics and logs it as configured.
+  /// Decides by the segment's clock (tokens by the wall clock), counts the decision in the metrics
+  /// and logs it as configured. About once a second it looks whether files with keys have changed;
+  /// they are read by a thread of its own.
   /// Never fails, never blocks on another process, never throws. Any thread; one `out` per thread.
   void decide(const Request& request, Decision& out) noexcept;
 

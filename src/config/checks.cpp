@@ -158,6 +158,39 @@ void check_memory_mode(Findings& findings, const RateLimitConfig& config) {
   }
 }
 
+void check_tokens(Findings& findings, const std::string& path, const JwtConfig& jwt) {
+  if (!jwt.public_key_file.empty() && !jwt.jwks_file.empty()) {
+    findings.fault(path + ".jwks_file", refusal("public_key_file and jwks_file", "one of the two"));
+  }
+  const bool by_file = !jwt.public_key_file.empty() || !jwt.jwks_file.empty();
+  // The default is no second source.
+  if (by_file && !jwt.secret_env.empty() && findings.given(path + ".secret_env")) {
+    findings.fault(path + ".secret_env",
+                   refusal(fmt::format("secret_env and {}",
+                                       jwt.jwks_file.empty() ? "public_key_file" : "jwks_file"),
+                           "one of the two"));
+  }
+  if (!by_file && jwt.secret_env.empty() && jwt.verify_signature && !findings.faulty_within(path)) {
+    findings.fault(
+        path, refusal("no source of keys", "one of secret_env, public_key_file and jwks_file"));
+  }
+  for (std::size_t i = 0; i < jwt.algorithms.size(); ++i) {
+    const std::string algorithm_path = fmt::format("{}.algorithms[{}]", path, i);
+    const std::string& name = jwt.algorithms[i];
+    const bool by_secret = name.starts_with("HS");
+    if (findings.faulty(algorithm_path)) continue;
+    if (by_secret && !jwt.public_key_file.empty()) {
+      findings.fault(algorithm_path, refusal(fmt::format("\"{}\" beside public_key_file", name),
+                                             "algorithms of public keys",
+                                             "whoever has the public key could sign with it"));
+    } else if (!by_secret && !by_file && jwt.verify_signature) {
+      findings.fault(algorithm_path,
+                     refusal(fmt::format("\"{}\" with a secret", name), "HS256, HS384, HS512",
+                             "it needs public_key_file or jwks_file"));
+    }
+  }
+}
+
 void check_identification(Findings& findings, const ClientIdentificationConfig& config) {
   const std::string path = fmt::format("{}.client_identification", kRoot);
   if (config.trusted_proxy_depth != 0 && !config.trusted_proxies.empty()) {
@@ -165,38 +198,10 @@ void check_identification(Findings& findings, const ClientIdentificationConfig& 
                    refusal("trusted_proxy_depth and trusted_proxies", "one of the two"));
   }
   if (!config.jwt) return;
-  const JwtConfig& jwt = *config.jwt;
-  if (!jwt.public_key_file.empty() && !jwt.jwks_file.empty()) {
-    findings.fault(path + ".jwt.jwks_file",
-                   refusal("public_key_file and jwks_file", "one of the two"));
-  }
-  const bool has_file = !jwt.public_key_file.empty() || !jwt.jwks_file.empty();
-  if (has_file && findings.given(path + ".jwt.secret_env")) {
-    findings.fault(path + ".jwt.secret_env",
-                   refusal("a secret and a file of keys", "one of the two"));
-  }
-  bool of_secrets = false;
-  for (std::size_t i = 0; i < jwt.algorithms.size(); ++i) {
-    const std::string key = fmt::format("{}.jwt.algorithms[{}]", path, i);
-    if (findings.faulty(key)) continue;
-    const std::string& name = jwt.algorithms[i];
-    const bool secret = name.starts_with("HS");
-    if (i == 0) of_secrets = secret;
-    if (secret && !jwt.public_key_file.empty()) {
-      findings.fault(key, refusal(fmt::format("\"{}\" beside public_key_file", name),
-                                  "algorithms of public keys",
-                                  "whoever has the public key could sign with it"));
-    } else if (secret != of_secrets) {
-      findings.fault(key, refusal(fmt::format("\"{}\" beside \"{}\"", name, jwt.algorithms[0]),
-                                  "algorithms of secrets alone, or of public keys alone"));
-    } else if (!secret && !has_file && jwt.verify_signature) {
-      findings.fault(key, refusal(fmt::format("\"{}\" without public_key_file or jwks_file", name),
-                                  "HS256, HS384 or HS512, or one of the two files"));
-    }
-  }
-  if (!jwt.verify_signature) {
-    findings.warn(path + ".jwt.verify_signature",
-                  "every token is believed: anybody can say that he is any user, of any tier");
+  check_tokens(findings, path + ".jwt", *config.jwt);
+  if (std::ranges::find(config.identify, "jwt") == config.identify.end() &&
+      !findings.faulty_within(path + ".identify")) {
+    findings.warn(path + ".identify", "has no \"jwt\", so no token is looked at");
   }
 }
 

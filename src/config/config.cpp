@@ -13,6 +13,7 @@
 #include "config/secrets.hpp"
 #include "config/suggest.hpp"
 #include "config/tables.hpp"
+#include "config/token_keys.hpp"
 #include "config/write.hpp"
 
 namespace tidegate {
@@ -91,7 +92,7 @@ std::expected<LoadedConfig, std::vector<Fault>> parse_config(std::string_view to
   config::check_together(findings, config);
   config::check_not_yet(findings, config);
   loaded.secrets = config::take_secrets(findings, environment, config);
-  loaded.token_keys = config::take_token_keys(findings, environment, read_file, config);
+  config::take_token_keys(findings, environment, read_file, loaded);
   if (findings.any_faults()) return std::unexpected(findings.take_faults());
 
   for (std::string& warning : findings.take_warnings()) {

@@ -36,16 +36,6 @@ std::string one_line(std::string_view text, std::size_t most) {
   return out;
 }
 
-/// `text` as a string of TOML, cut where it is long.
-std::string quoted(std::string_view text) {
-  std::string escaped;
-  for (const char c : text.substr(0, 2 * kShown)) {
-    if (c == '"' || c == '\\') escaped += '\\';
-    escaped += c;
-  }
-  return '"' + one_line(escaped, kShown) + '"';
-}
-
 /// True if the line of `at` ends before or at its column. The parser counts characters, so a line
 /// of other than ASCII is longer in bytes: then the answer may be false, and is only less helpful.
 bool at_end_of_line(std::string_view toml, const toml::source_position& at) {
@@ -130,6 +120,15 @@ Node* find(Table& table, std::string_view key) {
   return at == table.end() ? nullptr : &at->value;
 }
 
+std::string shown(std::string_view text) {
+  std::string escaped;
+  for (const char c : text.substr(0, 2 * kShown)) {
+    if (c == '"' || c == '\\') escaped += '\\';
+    escaped += c;
+  }
+  return '"' + one_line(escaped, kShown) + '"';
+}
+
 std::string describe(const Node& node) {
   struct Words {
     std::string operator()(const Date&) const { return "a date or time"; }
@@ -138,7 +137,7 @@ std::string describe(const Node& node) {
       return fmt::format("the integer {}", value);
     }
     std::string operator()(double value) const { return fmt::format("the number {:g}", value); }
-    std::string operator()(const std::string& value) const { return "the string " + quoted(value); }
+    std::string operator()(const std::string& value) const { return "the string " + shown(value); }
     std::string operator()(const Array&) const { return "an array"; }
     std::string operator()(const Table&) const { return "a table"; }
   };
@@ -150,7 +149,7 @@ std::string path_key(std::string_view key) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
            c == '-';
   });
-  return bare ? std::string{key} : quoted(key);
+  return bare ? std::string{key} : shown(key);
 }
 
 std::expected<Table, Fault> parse_document(std::string_view toml, std::string_view file) {

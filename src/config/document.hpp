@@ -56,6 +56,9 @@ struct Entry {
 /// where it is long.
 [[nodiscard]] std::string describe(const Node& node);
 
+/// `text` as a string of TOML, cut where it is long.
+[[nodiscard]] std::string shown(std::string_view text);
+
 /// `key` as it stands in a path: as it is if TOML takes it bare, else quoted and escaped, and cut
 /// where it is long.
 [[nodiscard]] std::string path_key(std::string_view key);

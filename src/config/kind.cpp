@@ -38,10 +38,6 @@ std::function<Problem(const std::string&)> unless(Test allowed) {
   };
 }
 
-std::string quoted(const std::string& value) {
-  return describe(Node{.place = {}, .value = value}).substr(std::string_view("the string ").size());
-}
-
 Problem redis_url_problem(const std::string& value) {
   std::string_view rest = value;
   const auto scheme = rest.find("://");
@@ -125,7 +121,7 @@ Kind<std::string> text(std::string allowed, std::function<Problem(const std::str
         return std::nullopt;
       },
       .problem = std::move(problem),
-      .write = quoted,
+      .write = shown,
   };
 }
 

@@ -131,7 +131,8 @@ Table table_of(const RedisConfig& redis) {
 Table table_of(const JwtConfig& jwt) {
   Table table;
   add(table, "algorithms", jwt.algorithms);
-  add_if_any(table, "secret_env", jwt.secret_env);
+  const bool by_file = !jwt.public_key_file.empty() || !jwt.jwks_file.empty();
+  add(table, "secret_env", by_file ? std::string() : jwt.secret_env);
   add_if_any(table, "public_key_file", jwt.public_key_file);
   add_if_any(table, "jwks_file", jwt.jwks_file);
   add(table, "user_claim", jwt.user_claim);

@@ -3,6 +3,7 @@
 #include "tidegate/config.hpp"
 #include "tidegate/decision.hpp"
 #include "tidegate/error.hpp"
+#include "tidegate/token.hpp"
 
 namespace tidegate {
 
@@ -88,22 +89,30 @@ std::string_view to_string(Denial denial) {
 
 std::string_view to_string(TokenVerdict verdict) {
   switch (verdict) {
+    case TokenVerdict::none:
+      return "none";
     case TokenVerdict::missing:
       return "missing";
     case TokenVerdict::valid:
       return "valid";
+    case TokenVerdict::cached:
+      return "cached";
+    case TokenVerdict::ambiguous:
+      return "ambiguous";
     case TokenVerdict::too_large:
       return "too_large";
     case TokenVerdict::unread:
       return "unread";
     case TokenVerdict::malformed:
       return "malformed";
-    case TokenVerdict::critical:
-      return "critical";
     case TokenVerdict::wrong_algorithm:
       return "wrong_algorithm";
+    case TokenVerdict::critical:
+      return "critical";
     case TokenVerdict::unknown_key:
       return "unknown_key";
+    case TokenVerdict::bad_signature:
+      return "bad_signature";
     case TokenVerdict::expired:
       return "expired";
     case TokenVerdict::not_yet_valid:
@@ -114,8 +123,6 @@ std::string_view to_string(TokenVerdict verdict) {
       return "wrong_audience";
     case TokenVerdict::no_user:
       return "no_user";
-    case TokenVerdict::bad_signature:
-      return "bad_signature";
   }
   return "";
 }

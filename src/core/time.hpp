@@ -16,6 +16,13 @@ using Ticks = std::uint64_t;
 inline constexpr Ticks kTicksPerMicro = 5040;
 inline constexpr Micros kMaxWindow_us = Micros{366} * 86'400 * 1'000'000;
 
+/// The time of a decision by two clocks. Counts follow the one that their sharers agree on and that
+/// no step moves; what others write down as a time, as in a token, is held against the wall clock.
+struct Times {
+  Micros now_us = 0;
+  Micros wall_us = 0;
+};
+
 /// The latest time the engine decides at (the year 2081); later times are taken as this one, so
 /// that adding a few windows to a time never overflows.
 inline constexpr Ticks kLatest =

@@ -31,12 +31,6 @@ void keep_little(std::string& text) {
   if (text.capacity() > kKeptBytes) std::string().swap(text);
 }
 
-/// Logs hold no tokens.
-RateLimitConfig without_tokens(RateLimitConfig config) {
-  config.client_identification.jwt.reset();
-  return config;
-}
-
 }  // namespace
 
 std::expected<AccessReplay, Error> AccessReplay::create(const RateLimitConfig& config,
@@ -45,7 +39,9 @@ std::expected<AccessReplay, Error> AccessReplay::create(const RateLimitConfig& c
   std::vector<Side> sides;
   for (const RateLimitConfig* each : {&config, other}) {
     if (each == nullptr) continue;
-    auto replay = Replay::create(without_tokens(*each));
+    LoadedConfig loaded{.config = *each};
+    loaded.config.client_identification.jwt.reset();  // no log tells of tokens
+    auto replay = Replay::create(loaded);
     if (!replay) return std::unexpected(replay.error());
     Side& side = sides.emplace_back(std::move(*replay), AccessTally{});
     for (const Rule& rule : side.replay.policy().rules()) {

@@ -122,23 +122,23 @@ bool is_preflight(const Request& request) {
 }
 
 Engine::Engine(std::shared_ptr<const Policy> policy, MemoryStore& store,
-               std::shared_ptr<Tokens> tokens)
+               std::shared_ptr<TokenVerifier> tokens)
     : policy_(std::move(policy)),
       identifier_(policy_->config().client_identification, policy_->hash_key(), std::move(tokens)),
       store_(store) {}
 
-void Engine::decide(const Request& request, Micros now_us, Micros wall_us, Decision& out) const {
+void Engine::decide(const Request& request, const Times& times, Decision& out) const {
   Plan plan;
-  out.time_us = now_us;
-  this->plan(request, wall_us, out, plan);
+  out.time_us = times.now_us;
+  this->plan(request, times, out, plan);
   out.windows.resize(plan.windows);  // those of an earlier decision are used again
   if (!plan.limited) return;
   Plan::List<Verdict> verdicts(plan.charges.size());
-  const Cooldown cooldown = ask(plan, ticks_from_micros(now_us), verdicts);
+  const Cooldown cooldown = ask(plan, ticks_from_micros(times.now_us), verdicts);
   conclude(plan, verdicts, cooldown, out);
 }
 
-void Engine::plan(const Request& request, Micros wall_us, Decision& out, Plan& plan) const {
+void Engine::plan(const Request& request, const Times& times, Decision& out, Plan& plan) const {
   out.outcome = Outcome::allowed;
   out.denial = Denial::none;
   out.retry_after_us.reset();
@@ -146,8 +146,8 @@ void Engine::plan(const Request& request, Micros wall_us, Decision& out, Plan& p
   out.subject = 0;
   out.cost = request.cost.value_or(1);
 
-  const std::optional<IpAddress> address =
-      identifier_.identify(request, wall_us, out.client, out.token);
+  const auto [address, token] = identifier_.identify(request, times, out.client);
+  out.token = token;
   if (out.client.tier != kAnonymous && !policy_->known_tier(out.client.tier)) {
     out.client.tier = kAnonymous;
   }

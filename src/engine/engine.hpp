@@ -45,16 +45,17 @@ struct Plan {
 /// each.
 class Engine {
  public:
-  /// Keeps `store` by reference; it must outlive the engine.
+  /// Keeps `store` by reference; it must outlive the engine. Without a verifier no token is looked
+  /// at.
   Engine(std::shared_ptr<const Policy> policy, MemoryStore& store,
-         std::shared_ptr<Tokens> tokens = nullptr);
+         std::shared_ptr<TokenVerifier> tokens = nullptr);
 
-  /// The whole way of a request. `now_us` counts from the Unix epoch, by whatever clock the sharers
-  /// of the store agree on; `wall_us` by the clock that the issuers of tokens go by. Never fails.
-  void decide(const Request& request, Micros now_us, Micros wall_us, Decision& out) const;
-  /// The same with one time for both.
+  /// The whole way of a request. Times count from the Unix epoch, `now_us` by whatever clock the
+  /// sharers of the store agree on. Never fails.
+  void decide(const Request& request, const Times& times, Decision& out) const;
+  /// Where there is one clock.
   void decide(const Request& request, Micros now_us, Decision& out) const {
-    decide(request, now_us, now_us, out);
+    decide(request, Times{.now_us = now_us, .wall_us = now_us}, out);
   }
 
   /// The state of one client under the rules named `rule` (all where empty), one entry per window
@@ -79,7 +80,7 @@ class Engine {
   /// Identity and rules: fills in everything of `out` that does not depend on the store, a denial
   /// that needs no asking included. Nothing is left to charge if the request is exempt or
   /// unlimited.
-  void plan(const Request& request, Micros wall_us, Decision& out, Plan& plan) const;
+  void plan(const Request& request, const Times& times, Decision& out, Plan& plan) const;
   /// Puts the charges to the store.
   Cooldown ask(Plan& plan, Ticks now, std::span<Verdict> verdicts) const;
   /// Turns the store's answers into the decision.

@@ -6,6 +6,8 @@
 #include <string>
 
 #include "engine/test_engine.hpp"
+#include "identity/test_headers.hpp"
+#include "identity/test_tokens.hpp"
 
 namespace tidegate {
 namespace {
@@ -320,6 +322,65 @@ TEST(Engine, OneDecisionObjectServesManyRequests) {
   EXPECT_EQ(decision.denial, Denial::none);
   EXPECT_EQ(decision.fields(), nullptr);
   EXPECT_FALSE(decision.retry_after_us);
+}
+
+/// An engine whose rules know users, and what it decides on a token.
+struct WithTokens {
+  static RateLimitConfig config() {
+    RateLimitConfig all;
+    all.default_limit = limit_of(10);
+    all.tiers = {{.name = "premium", .limit = limit_of(50)}};
+    all.exemptions = {{.type = ExemptionConfig::Type::user_id, .value = "admin"}};
+    all.client_identification.jwt.emplace();
+    return all;
+  }
+  Bench bench{config(), std::make_shared<TokenVerifier>(config().client_identification, test_keys(),
+                                                        HashKey{1, 2})};
+
+  Decision decide(std::string_view payload, Times times = {.now_us = kNow, .wall_us = kNow}) const {
+    const TestHeaders headers{{"Authorization", "Bearer " + signed_token(payload)}};
+    Decision decision;
+    bench.engine().decide({.peer = IpAddress::parse("203.0.113.7"),
+                           .method = "GET",
+                           .target = "/",
+                           .headers = &headers},
+                          times, decision);
+    return decision;
+  }
+};
+
+TEST(Engine, CountsUsersByTheirTokensAndTiers) {
+  const WithTokens with;
+  const Decision premium = with.decide(R"({"sub":"a","tier":"premium"})");
+  EXPECT_EQ(premium.token, TokenVerdict::valid);
+  EXPECT_EQ(premium.client.client_id, "user:a");
+  EXPECT_EQ(premium.client.tier, "premium");
+  EXPECT_EQ(premium.windows.at(0).limit, 50U);
+  const Decision again = with.decide(R"({"sub":"a","tier":"premium","x":1})");
+  EXPECT_EQ(again.windows.at(0).remaining, 48U) << "a second token opens no second allowance";
+  const Decision unknown = with.decide(R"({"sub":"b","tier":"gold"})");
+  EXPECT_EQ(unknown.client.tier, "anonymous");
+  EXPECT_EQ(unknown.windows.at(0).limit, 10U);
+  const Decision bad = with.decide("{}");
+  EXPECT_EQ(bad.token, TokenVerdict::no_user);
+  EXPECT_EQ(bad.client.client_id, "ip:203.0.113.7");
+}
+
+TEST(Engine, ExemptsUsersWhoseTokenIsValid) {
+  const WithTokens with;
+  EXPECT_EQ(with.decide(R"({"sub":"admin"})").outcome, Outcome::exempt);
+  EXPECT_EQ(with.decide(R"({"sub":"admin","exp":1})").outcome, Outcome::allowed);
+  EXPECT_EQ(with.decide(R"({"sub":"Admin"})").outcome, Outcome::allowed);
+}
+
+TEST(Engine, HoldsTokensAgainstTheWallClock) {
+  const WithTokens with;
+  const std::string payload = R"({"sub":"a","exp":)" + std::to_string(kNow / 1'000'000) + "}";
+  constexpr Micros kHour = 3'600'000'000;
+  EXPECT_EQ(with.decide(payload, {.now_us = kNow + kHour, .wall_us = kNow}).token,
+            TokenVerdict::valid);
+  EXPECT_EQ(with.decide(payload, {.now_us = kNow, .wall_us = kNow + kHour}).token,
+            TokenVerdict::expired);
 }
 
 }  // namespace

@@ -91,8 +91,8 @@ class Explanation {
     for (const std::string& line : identifier_.explain(request_, wall_us_)) {
       page_.line("{}", shown(line));
     }
-    std::optional<TokenVerdict> token;
-    address_ = identifier_.identify(request_, wall_us_, client_, token);
+    const Times times{.now_us = wall_us_, .wall_us = wall_us_};
+    address_ = identifier_.identify(request_, times, client_).address;
     page_.line("so it is {}", shown(client_.client_id));
   }
 

@@ -11,8 +11,8 @@ namespace tidegate {
 /// Several lines, in the order of the decision: which client, what is exempt, which tier, how the
 /// path is read, which patterns match it and why one of them wins, what is charged to which windows
 /// and what those admit, and what the caller is told. Steps that are skipped say so. Asks no store
-/// and takes nothing; `wall_us` is what the times in tokens are held against; values from the
-/// request are escaped.
+/// and takes nothing; values from the request are escaped. `wall_us` is what a token's times are
+/// held against.
 [[nodiscard]] std::string explain(const Policy& policy, const Identifier& identifier,
                                   const Request& request, Micros wall_us);
 

@@ -232,14 +232,14 @@ TEST(Explain, SaysWhatBecameOfAToken) {
   const auto policy = Policy::compile(config, HashKey{1, 2}).value();
   const auto explained_with = [&](std::string_view token) {
     const HeaderList headers({{"Authorization", "Bearer " + std::string(token)}});
-    auto tokens = make_tokens(config.client_identification, "", HashKey{1, 2}).value();
+    auto tokens = TokenVerifier::create({.config = config}, HashKey{1, 2}).value();
     const Identifier identifier(config.client_identification, HashKey{1, 2}, std::move(tokens));
     return explain(*policy, identifier, get("/x", token.empty() ? nullptr : &headers), kNow);
   };
   // {"alg":"HS256"} {"user_id":42,"tier":"gold"}
   std::string text =
       explained_with("eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjo0MiwidGllciI6ImdvbGQifQ.AAAA");
-  EXPECT_TRUE(says(text, "jwt: the token is valid and gives user:42, tier gold"));
+  EXPECT_TRUE(says(text, "jwt: gives user:42, as the token is valid; it names the tier gold"));
   EXPECT_TRUE(says(text, "ip: not asked, as the client is known"));
   EXPECT_TRUE(says(text, "the user is not exempt"));
   EXPECT_TRUE(says(text, "gold, as the token says"));
@@ -250,13 +250,13 @@ TEST(Explain, SaysWhatBecameOfAToken) {
   EXPECT_TRUE(says(text, "so it is exempt"));
   text = explained_with("");
   EXPECT_TRUE(says(text,
-                   "jwt: skipped, as there is no Authorization: Bearer, or there are several that "
-                   "differ (missing)"));
+                   "jwt: skipped, as there is no Authorization with the scheme Bearer "
+                   "(missing)"));
   EXPECT_TRUE(says(text, "so it is ip:203.0.113.7"));
   text = explained_with("secret.secret.secret");
   EXPECT_TRUE(says(text,
-                   "jwt: skipped, as what stands behind Bearer is no token in its one spelling "
-                   "(malformed)"));
+                   "jwt: skipped, as what stands behind Bearer is no compact JWS of strict "
+                   "base64url and JSON (malformed)"));
   EXPECT_EQ(text.find("secret"), std::string::npos) << text;
 }
 

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include <boost/json/parse.hpp>
+#include <boost/json/src.hpp>
 
 #include "engine/header_list.hpp"
 #include "engine/json_text.hpp"
@@ -216,12 +216,12 @@ Replay::Replay(Replay&&) noexcept = default;
 Replay& Replay::operator=(Replay&&) noexcept = default;
 Replay::~Replay() = default;
 
-std::expected<Replay, Error> Replay::create(const RateLimitConfig& config,
-                                            std::string_view token_keys) {
-  auto tokens = make_tokens(config.client_identification, token_keys, kReplayKey);
-  if (!tokens) return std::unexpected(Error{"the keys of tokens: " + tokens.error()});
+std::expected<Replay, Error> Replay::create(const LoadedConfig& loaded) {
+  const RateLimitConfig& config = loaded.config;
   auto policy = Policy::compile(config, kReplayKey);
   if (!policy) return std::unexpected(policy.error());
+  auto tokens = TokenVerifier::create(loaded, kReplayKey);
+  if (!tokens) return std::unexpected(tokens.error());
 
   const StoreGeometry geometry{config.memory.capacity, config.memory.log_slots};
   auto state = std::make_unique<State>(MemoryStore::bytes_needed(geometry));

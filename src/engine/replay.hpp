@@ -16,9 +16,9 @@ namespace tidegate {
 /// A private table, a fixed hash key, and no clock but the `t_us` of the lines. Not thread-safe.
 class Replay {
  public:
-  /// The error says why the configuration cannot be compiled or has no room in its own table.
-  [[nodiscard]] static std::expected<Replay, Error> create(const RateLimitConfig& config,
-                                                           std::string_view token_keys = "");
+  /// The error says why the configuration cannot be compiled or has no room in its own table, or
+  /// that keys it names were not loaded.
+  [[nodiscard]] static std::expected<Replay, Error> create(const LoadedConfig& loaded);
   Replay(Replay&&) noexcept;
   Replay& operator=(Replay&&) noexcept;
   ~Replay();

@@ -25,7 +25,7 @@ inline LimitConfig limit_of(std::uint64_t limit,
 /// An engine on a table of its own.
 class Bench {
  public:
-  explicit Bench(const RateLimitConfig& config) {
+  explicit Bench(const RateLimitConfig& config, std::shared_ptr<TokenVerifier> tokens = nullptr) {
     const StoreGeometry geometry{.capacity = 1'000, .log_slots = 1'000};
     memory_.resize(MemoryStore::bytes_needed(geometry) + kPage);
     void* start = memory_.data();
@@ -36,7 +36,7 @@ class Bench {
     store_ = MemoryStore::attach(bytes, geometry).value();
     auto policy = Policy::compile(config, HashKey{1, 2}).value();
     EXPECT_TRUE(store_->bind(policy->counters_to_bind(), 0, true).has_value());
-    engine_ = std::make_unique<Engine>(std::move(policy), *store_);
+    engine_ = std::make_unique<Engine>(std::move(policy), *store_, std::move(tokens));
   }
 
   Decision decide(Request request, Micros now_us = kNow) const {

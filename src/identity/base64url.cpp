@@ -1,19 +1,23 @@
 #include "identity/base64url.hpp"
 
+#include <array>
 #include <cstdint>
 
 namespace tidegate {
 namespace {
 
-constexpr int kNone = -1;
+constexpr std::uint8_t kNoDigit = 0xff;
 
-constexpr int value_of(char digit) {
-  if (digit >= 'A' && digit <= 'Z') return digit - 'A';
-  if (digit >= 'a' && digit <= 'z') return digit - 'a' + 26;
-  if (digit >= '0' && digit <= '9') return digit - '0' + 52;
-  if (digit == '-') return 62;
-  return digit == '_' ? 63 : kNone;
-}
+constexpr auto kDigits = [] {
+  constexpr std::string_view kAlphabet =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  std::array<std::uint8_t, 256> digits{};
+  digits.fill(kNoDigit);
+  for (std::size_t i = 0; i < kAlphabet.size(); ++i) {
+    digits[static_cast<unsigned char>(kAlphabet[i])] = static_cast<std::uint8_t>(i);
+  }
+  return digits;
+}();
 
 }  // namespace
 
@@ -21,18 +25,18 @@ std::optional<std::string> decode_base64url(std::string_view text) {
   if (text.size() % 4 == 1) return std::nullopt;
   std::string bytes;
   bytes.reserve(text.size() * 3 / 4);
-  std::uint32_t held = 0;
-  unsigned bits = 0;
-  for (const char digit : text) {
-    const int value = value_of(digit);
-    if (value == kNone) return std::nullopt;
-    held = held << 6 | static_cast<std::uint32_t>(value);
-    bits += 6;
-    if (bits < 8) continue;
-    bits -= 8;
-    bytes += static_cast<char>(held >> bits & 0xff);
+  std::uint32_t bits = 0;
+  unsigned held = 0;
+  for (const char c : text) {
+    const std::uint8_t digit = kDigits[static_cast<unsigned char>(c)];
+    if (digit == kNoDigit) return std::nullopt;
+    bits = bits << 6 | digit;
+    held += 6;
+    if (held < 8) continue;
+    held -= 8;
+    bytes += static_cast<char>(bits >> held & 0xff);
   }
-  if ((held & ((std::uint32_t{1} << bits) - 1)) != 0) return std::nullopt;
+  if ((bits & ((1U << held) - 1)) != 0) return std::nullopt;
   return bytes;
 }
 

@@ -1,4 +1,4 @@
-// base64url as tokens write it (RFC 7515, 2).
+// base64url as RFC 7515 wants it.
 #pragma once
 
 #include <optional>
@@ -7,8 +7,8 @@
 
 namespace tidegate {
 
-/// The bytes of a text in base64url without padding. Nothing for any other character, an impossible
-/// length, or bits at the end that stand for nothing: each value has one spelling.
+/// The bytes that `text` stands for. Strict, so that each value has one spelling: no padding, no
+/// blanks, no + and /, and no bits left over. Nothing if it is anything else.
 [[nodiscard]] std::optional<std::string> decode_base64url(std::string_view text);
 
 }  // namespace tidegate

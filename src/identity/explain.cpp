@@ -2,6 +2,7 @@
 // with what is decided.
 #include <fmt/format.h>
 
+#include "identity/bearer.hpp"
 #include "identity/header.hpp"
 #include "identity/identity.hpp"
 
@@ -45,22 +46,30 @@ std::string reason_of(const ClientAddress& found, const ProxyTrust& trust, bool 
 }
 
 /// Why a token names nobody.
-std::string_view reason_of(TokenVerdict verdict) {
+std::string_view meaning(TokenVerdict verdict) {
   switch (verdict) {
+    case TokenVerdict::none:
+    case TokenVerdict::valid:
+    case TokenVerdict::cached:
+      break;
     case TokenVerdict::missing:
-      return "there is no Authorization: Bearer, or there are several that differ";
+      return "there is no Authorization with the scheme Bearer";
+    case TokenVerdict::ambiguous:
+      return "several lines of Authorization differ";
     case TokenVerdict::too_large:
       return "the token is above 8 KiB";
     case TokenVerdict::unread:
       return "its address has sent too many bad tokens lately";
     case TokenVerdict::malformed:
-      return "what stands behind Bearer is no token in its one spelling";
-    case TokenVerdict::critical:
-      return "the token asks for something that must be understood, and is not";
+      return "what stands behind Bearer is no compact JWS of strict base64url and JSON";
     case TokenVerdict::wrong_algorithm:
-      return "the token is signed in another way than configured";
+      return "the token is signed with an algorithm that is not configured";
+    case TokenVerdict::critical:
+      return "the token's header asks for an extension that is not known";
     case TokenVerdict::unknown_key:
-      return "the token names none of the keys, or there is none of its kind";
+      return "no key of the token's name and kind is known";
+    case TokenVerdict::bad_signature:
+      return "no key of ours has signed the token";
     case TokenVerdict::expired:
       return "the token has expired";
     case TokenVerdict::not_yet_valid:
@@ -71,10 +80,6 @@ std::string_view reason_of(TokenVerdict verdict) {
       return "the token is for another audience than configured";
     case TokenVerdict::no_user:
       return "the token names no user";
-    case TokenVerdict::bad_signature:
-      return "the token's signature is not of our key";
-    case TokenVerdict::valid:
-      break;
   }
   return "";
 }
@@ -90,18 +95,6 @@ std::string Identifier::explain_address(const Request& request) const {
     line += fmt::format("; all addresses of its /{} are one client (ipv6_prefix)", ipv6_prefix_);
   }
   return line;
-}
-
-std::pair<std::string, bool> Identifier::explain_token(const Request& request,
-                                                       Micros wall_us) const {
-  if (tokens_ == nullptr) return {"skipped, as no tokens are configured", false};
-  ClientIdentity client;
-  std::optional<TokenVerdict> token;
-  if (!identify_by_token(request, std::nullopt, wall_us, client, token)) {
-    return {fmt::format("skipped, as {} ({})", reason_of(*token), to_string(*token)), false};
-  }
-  return {fmt::format("the token is valid and gives {}, tier {}", client.client_id, client.tier),
-          true};
 }
 
 /// What a step says, and whether it gives the client.
@@ -129,6 +122,22 @@ std::pair<std::string, bool> Identifier::explain_step(const Step& step, const Re
   ClientIdentity client;
   identify_by_header(step, request, client);
   return {fmt::format("gives {}, a hash of the header's value", client.client_id), true};
+}
+
+std::pair<std::string, bool> Identifier::explain_token(const Request& request,
+                                                       Micros wall_us) const {
+  if (!tokens_) return {"skipped, as no tokens are configured", false};
+  const Bearer bearer = read_bearer(request.headers);
+  ClientIdentity client;
+  const TokenVerdict verdict =
+      bearer.token.empty() ? bearer.verdict : tokens_->examine(bearer.token, wall_us, client);
+  if (!names_a_client(verdict)) {
+    return {fmt::format("skipped, as {} ({})", meaning(verdict), to_string(verdict)), false};
+  }
+  return {fmt::format("gives {}, as the token is valid; {}", client.client_id,
+                      client.tier.empty() ? "it names no tier"
+                                          : fmt::format("it names the tier {}", client.tier)),
+          true};
 }
 
 std::vector<std::string> Identifier::explain(const Request& request, Micros wall_us) const {

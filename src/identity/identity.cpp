@@ -1,8 +1,7 @@
 #include "identity/identity.hpp"
 
-#include <utility>
-
 #include "core/cidr.hpp"
+#include "identity/bearer.hpp"
 #include "identity/header.hpp"
 
 namespace tidegate {
@@ -37,7 +36,7 @@ std::optional<std::string> normalize_ip(std::string_view text, unsigned ipv6_pre
 }
 
 Identifier::Identifier(const ClientIdentificationConfig& config, const HashKey& hash_key,
-                       std::shared_ptr<Tokens> tokens)
+                       std::shared_ptr<TokenVerifier> tokens)
     : ipv6_prefix_(config.ipv6_prefix), tokens_(std::move(tokens)) {
   for (const std::string& step : config.identify) {
     if (step == "ip") {
@@ -57,42 +56,38 @@ Identifier::Identifier(const ClientIdentificationConfig& config, const HashKey& 
   key_ = {derived.low, derived.high};
 }
 
-std::optional<IpAddress> Identifier::identify(const Request& request, Micros wall_us,
-                                              ClientIdentity& out,
-                                              std::optional<TokenVerdict>& token) const {
-  token.reset();
-  const std::optional<IpAddress> address = get_client_ip(request.peer, request.headers, trust_);
-  out.tier = request.tier && !request.tier->empty() ? *request.tier : "anonymous";
+Identified Identifier::identify(const Request& request, const Times& times,
+                                ClientIdentity& out) const {
+  Identified found{.address = get_client_ip(request.peer, request.headers, trust_)};
+  out.tier.clear();
+  const auto identify_by_steps = [&] {
+    for (const Step& step : steps_) {
+      if (step.kind == Step::Kind::ip) break;
+      if (step.kind == Step::Kind::header) {
+        if (identify_by_header(step, request, out)) return;
+      } else if (tokens_) {
+        found.token = identify_by_token(request, found.address, times, out);
+        if (names_a_client(found.token)) return;
+      }
+    }
+    identify_by_address(found.address, out);
+  };
   if (request.client && !request.client->empty()) {
     identify_by_caller(*request.client, out);
-    return address;
+  } else {
+    identify_by_steps();
   }
-  for (const Step& step : steps_) {
-    if (step.kind == Step::Kind::ip) break;
-    if (step.kind == Step::Kind::jwt && identify_by_token(request, address, wall_us, out, token)) {
-      return address;
-    }
-    if (step.kind == Step::Kind::header && identify_by_header(step, request, out)) return address;
-  }
-  identify_by_address(address, out);
-  return address;
+  if (request.tier && !request.tier->empty()) out.tier = *request.tier;
+  if (out.tier.empty()) out.tier = "anonymous";
+  return found;
 }
 
-bool Identifier::identify_by_token(const Request& request, const std::optional<IpAddress>& address,
-                                   Micros wall_us, ClientIdentity& out,
-                                   std::optional<TokenVerdict>& token) const {
-  if (tokens_ == nullptr) return false;
-  const bool given = request.tier && !request.tier->empty();
-  const auto write_address = [&](std::string& text) { append_address(address, text); };
-  token = tokens_->identify(request.headers, write_address, wall_us, out.client_id, out.tier);
-  if (*token != TokenVerdict::valid) return false;
-  out.client_type = ClientType::user;
-  if (given) {
-    out.tier = *request.tier;  // the caller knows better
-  } else if (out.tier.empty()) {
-    out.tier = "anonymous";
-  }
-  return true;
+TokenVerdict Identifier::identify_by_token(const Request& request,
+                                           const std::optional<IpAddress>& address,
+                                           const Times& times, ClientIdentity& out) const {
+  const Bearer bearer = read_bearer(request.headers);
+  if (bearer.token.empty()) return bearer.verdict;
+  return tokens_->verify(bearer.token, address, times, out);
 }
 
 bool Identifier::identify_by_header(const Step& step, const Request& request,

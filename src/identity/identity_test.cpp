@@ -7,6 +7,7 @@
 #include <string>
 
 #include "identity/test_headers.hpp"
+#include "identity/test_tokens.hpp"
 
 namespace tidegate {
 namespace {
@@ -26,15 +27,9 @@ Request request_from(const char* peer, const HeaderLines* headers = nullptr) {
   return request;
 }
 
-std::optional<IpAddress> identify(const Identifier& identifier, const Request& request,
-                                  ClientIdentity& client) {
-  std::optional<TokenVerdict> token;
-  return identifier.identify(request, 0, client, token);
-}
-
 ClientIdentity identify(const ClientIdentificationConfig& config, const Request& request) {
   ClientIdentity client;
-  identify(Identifier(config, kKey), request, client);
+  Identifier(config, kKey).identify(request, {}, client);
   return client;
 }
 
@@ -110,7 +105,7 @@ TEST(Identifier, HashesHeaderKeys) {
   TestHeaders headers{{"X-API-Key", "secret-1"}};
   const Request request = request_from("203.0.113.7", &headers);
   ClientIdentity other;
-  identify(Identifier(by({"header:X-API-Key"}), HashKey{3, 4}), request, other);
+  Identifier(by({"header:X-API-Key"}), HashKey{3, 4}).identify(request, {}, other);
   EXPECT_NE(other.client_id, client);  // the hash is keyed
   EXPECT_EQ(other.client_type, ClientType::key);
 }
@@ -176,11 +171,11 @@ TEST(Identifier, ReportsTheFullAddressWhoeverTheClientIs) {
   ClientIdentity client;
   const Identifier identifier(by({"header:X-API-Key", "ip"}), kKey);
   Request request = request_from("2001:db8:1:2::3", &headers);
-  EXPECT_EQ(identify(identifier, request, client), IpAddress::parse("2001:db8:1:2::3"));
+  EXPECT_EQ(identifier.identify(request, {}, client).address, IpAddress::parse("2001:db8:1:2::3"));
   request.client = "user:42";
-  EXPECT_EQ(identify(identifier, request, client), IpAddress::parse("2001:db8:1:2::3"));
+  EXPECT_EQ(identifier.identify(request, {}, client).address, IpAddress::parse("2001:db8:1:2::3"));
   request.peer.reset();
-  EXPECT_EQ(identify(identifier, request, client), std::nullopt);
+  EXPECT_EQ(identifier.identify(request, {}, client).address, std::nullopt);
 }
 
 TEST(Identifier, ForgetsTheClientBefore) {
@@ -189,8 +184,8 @@ TEST(Identifier, ForgetsTheClientBefore) {
   Request request = request_from("203.0.113.7");
   request.client = "user:42";
   request.tier = "premium";
-  identify(identifier, request, client);
-  identify(identifier, request_from("203.0.113.7"), client);
+  identifier.identify(request, {}, client);
+  identifier.identify(request_from("203.0.113.7"), {}, client);
   EXPECT_EQ(client.client_id, "ip:203.0.113.7");
   EXPECT_EQ(client.client_type, ClientType::ip);
   EXPECT_EQ(client.tier, "anonymous");
@@ -238,6 +233,98 @@ TEST(Identifier, ExplainsItself) {
   request.tier = "premium";
   EXPECT_EQ(explained(by({"ip"}), request),
             "the caller names the client user:42; no step is asked\n");
+}
+
+constexpr Micros kNow = 1'800'000'000'000'000;
+
+/// An identifier that knows tokens, signed with the secret of tests.
+struct WithTokens {
+  ClientIdentificationConfig config = [] {
+    ClientIdentificationConfig all = by({"jwt", "header:X-API-Key", "ip"});
+    all.jwt.emplace();
+    return all;
+  }();
+  Identifier identifier{config, kKey, std::make_shared<TokenVerifier>(config, test_keys(), kKey)};
+  ClientIdentity client;
+
+  TokenVerdict identify(const Request& request) {
+    return identifier.identify(request, {.now_us = kNow, .wall_us = kNow}, client).token;
+  }
+  TokenVerdict identify(const std::vector<std::string>& lines) {
+    TestHeaders headers;
+    for (const std::string& line : lines) headers.add("Authorization", line);
+    return identify(request_from("203.0.113.7", &headers));
+  }
+};
+
+TEST(Identifier, NamesUsersByTheirTokens) {
+  WithTokens with;
+  const std::string token = signed_token(R"({"user_id":42,"tier":"premium"})");
+  EXPECT_EQ(with.identify({"Bearer " + token}), TokenVerdict::valid);
+  EXPECT_EQ(with.client.client_id, "user:42");
+  EXPECT_EQ(with.client.client_type, ClientType::user);
+  EXPECT_EQ(with.client.tier, "premium");
+  for (const char* scheme : {"bearer ", "BEARER ", "Bearer  ", "  Bearer "}) {
+    EXPECT_EQ(with.identify({scheme + token}), TokenVerdict::cached) << scheme;
+  }
+  EXPECT_EQ(with.identify({"Bearer " + token, "Bearer " + token}), TokenVerdict::cached);
+  EXPECT_EQ(with.identify({"Bearer " + signed_token(R"({"sub":"x"})")}), TokenVerdict::valid);
+  EXPECT_EQ(with.client.tier, "anonymous");
+}
+
+TEST(Identifier, TakesABadTokenForNone) {
+  WithTokens with;
+  const std::string token = signed_token(R"({"user_id":42,"tier":"premium"})");
+  const std::vector<std::pair<std::vector<std::string>, TokenVerdict>> kCases{
+      {{}, TokenVerdict::missing},
+      {{""}, TokenVerdict::missing},
+      {{"Basic dXNlcjpwYXNz"}, TokenVerdict::missing},
+      {{token}, TokenVerdict::missing},
+      {{"Bearer"}, TokenVerdict::malformed},
+      {{"Bearer\t" + token}, TokenVerdict::missing},
+      {{"Bearer " + token + ", Bearer " + token}, TokenVerdict::malformed},
+      {{"Bearer " + token, "Basic dXNlcjpwYXNz"}, TokenVerdict::ambiguous},
+      {{"Bearer x", "Bearer " + token}, TokenVerdict::ambiguous},
+      {{"Bearer " + std::string(9'000, 'x')}, TokenVerdict::too_large},
+  };
+  for (const auto& [lines, verdict] : kCases) {
+    EXPECT_EQ(with.identify(lines), verdict) << (lines.empty() ? "" : lines[0]);
+    EXPECT_EQ(with.client.client_id, "ip:203.0.113.7");
+    EXPECT_EQ(with.client.client_type, ClientType::ip);
+    EXPECT_EQ(with.client.tier, "anonymous");
+  }
+  TestHeaders headers{{"Authorization", "Bearer x.y.z"}, {"X-API-Key", "k"}};
+  EXPECT_EQ(with.identify(request_from("203.0.113.7", &headers)), TokenVerdict::malformed);
+  EXPECT_EQ(with.client.client_type, ClientType::key) << "the next step is asked";
+}
+
+TEST(Identifier, AsksNoTokenWhereTheCallerKnows) {
+  WithTokens with;
+  TestHeaders headers{{"Authorization", "Bearer " + signed_token(R"({"sub":"x","tier":"t"})")}};
+  Request request = request_from("203.0.113.7", &headers);
+  request.tier = "mine";
+  EXPECT_EQ(with.identify(request), TokenVerdict::valid);
+  EXPECT_EQ(with.client.tier, "mine");
+  request.client = "user:42";
+  request.tier.reset();
+  EXPECT_EQ(with.identify(request), TokenVerdict::none);
+  EXPECT_EQ(with.client.tier, "anonymous");
+}
+
+TEST(Identifier, ExplainsWhatBecameOfAToken) {
+  const WithTokens with;
+  const auto explained = [&](const std::string& line) {
+    TestHeaders headers{{"Authorization", line}};
+    return with.identifier.explain(request_from("203.0.113.7", &headers), kNow).at(0);
+  };
+  EXPECT_EQ(explained("Bearer " + signed_token(R"({"sub":"x","tier":"t"})")),
+            "jwt: gives user:x, as the token is valid; it names the tier t");
+  EXPECT_EQ(explained("Bearer " + signed_token(R"({"sub":"x"})")),
+            "jwt: gives user:x, as the token is valid; it names no tier");
+  EXPECT_EQ(explained("Bearer " + signed_token(R"({"sub":"x","exp":1})")),
+            "jwt: skipped, as the token has expired (expired)");
+  EXPECT_EQ(explained("Basic x"),
+            "jwt: skipped, as there is no Authorization with the scheme Bearer (missing)");
 }
 
 }  // namespace

@@ -1,73 +1,65 @@
-// The keys that tokens are verified with. Over OpenSSL's EVP, which knows every algorithm we take.
+// The keys that tokens are checked with, from a secret, a PEM file or a JWKS file.
 #pragma once
 
-#include <cstdint>
+#include <cstddef>
 #include <expected>
-#include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "identity/signature.hpp"
 #include "tidegate/config.hpp"
-
-struct evp_pkey_st;  // OpenSSL's EVP_PKEY
+#include "tidegate/error.hpp"
+#include "tidegate/token.hpp"
 
 namespace tidegate {
 
-enum class TokenAlgorithm : std::uint8_t {
-  hs256,
-  hs384,
-  hs512,
-  rs256,
-  rs384,
-  rs512,
-  ps256,
-  es256,
-  es384,
-  eddsa
-};
-/// By its name in tokens, in exactly that spelling: "RS256".
-[[nodiscard]] std::optional<TokenAlgorithm> find_algorithm(std::string_view name);
-/// The algorithms that a configuration names.
-[[nodiscard]] std::vector<TokenAlgorithm> algorithms_of(const JwtConfig& config);
+/// Immutable; thread-safe.
+class TokenKeys {
+ public:
+  /// No keys: for tokens whose signature nobody looks at.
+  TokenKeys() = default;
+  [[nodiscard]] static std::expected<TokenKeys, Error> from_secret(std::string_view secret);
+  /// One public key, which `kid` does not select.
+  [[nodiscard]] static std::expected<TokenKeys, Error> from_pem(std::string_view pem);
+  /// A JWK Set (RFC 7517). Keys of it that are weak, for encryption, or of a kind that we do not
+  /// know are set aside, as the RFC wants it; an error where no key is left.
+  [[nodiscard]] static std::expected<TokenKeys, Error> from_jwks(std::string_view json);
+  /// By whichever source is configured, of which `text` is the content.
+  [[nodiscard]] static std::expected<TokenKeys, Error> from_source(const JwtConfig& config,
+                                                                   std::string_view text);
 
-/// What an algorithm needs.
-enum class KeyKind : std::uint8_t { secret, rsa, p256, p384, ed25519 };
-[[nodiscard]] KeyKind kind_of(TokenAlgorithm algorithm);
+  struct Checked {
+    TokenVerdict verdict;   ///< valid, bad_signature or unknown_key
+    std::size_t tried = 0;  ///< keys: what it cost
+  };
+  /// Checks `signature` of `text` with the keys of the right kind that `kid` names, or, without
+  /// one, with all of the right kind.
+  [[nodiscard]] Checked check(SignatureAlgorithm algorithm, const std::optional<std::string>& kid,
+                              std::string_view text, std::string_view signature) const;
 
-struct TokenKey {
-  KeyKind kind = KeyKind::secret;
-  std::string id;                           ///< `kid` in a key set; "": it has none
-  std::optional<TokenAlgorithm> algorithm;  ///< the only one it is for, if the key set says so
-  std::string secret;                       ///< of KeyKind::secret
-  std::shared_ptr<evp_pkey_st> key;         ///< of the others
+  [[nodiscard]] bool has_kind(KeyKind kind) const;
+  /// Why keys of the set were set aside, one line each.
+  [[nodiscard]] const std::vector<std::string>& set_aside() const { return set_aside_; }
 
-  /// Whether `signature` is that of `text`. Never throws. Any thread.
-  [[nodiscard]] bool verifies(TokenAlgorithm algorithm, std::string_view text,
-                              std::string_view signature) const;
-};
-
-/// Immutable.
-struct TokenKeys {
-  std::vector<TokenKey> keys;
-  bool selected_by_id = false;  ///< a key set: the token's `kid` says which
-
-  /// The secret of HS256, HS384 and HS512: 32 bytes at least.
-  [[nodiscard]] static std::expected<TokenKeys, std::string> from_secret(std::string_view secret);
-  /// One public key or certificate in PEM, which every algorithm must fit.
-  [[nodiscard]] static std::expected<TokenKeys, std::string> from_pem(
-      std::string_view pem, std::span<const TokenAlgorithm> algorithms);
-  /// A key set (RFC 7517). Keys of other kinds, for encryption or for other algorithms are left
-  /// out; one must remain. Weak or private keys, and two of one kind with one `kid`, are errors.
-  [[nodiscard]] static std::expected<TokenKeys, std::string> from_jwks(
-      std::string_view json, std::span<const TokenAlgorithm> algorithms);
+ private:
+  struct Key {
+    VerificationKey key;
+    std::optional<std::string> kid = {};
+    std::optional<SignatureAlgorithm> algorithm = {};  ///< the only one that it is for
+  };
+  std::vector<Key> keys_;
+  bool by_kid_ = false;
+  std::vector<std::string> set_aside_;
 };
 
-/// From where a configuration says: `material` is the value of secret_env, or the text of the file.
-/// An error says what is wrong with it.
-[[nodiscard]] std::expected<TokenKeys, std::string> read_token_keys(const JwtConfig& config,
-                                                                    std::string_view material);
+/// The file that a configuration takes keys from; "" where it takes a secret.
+[[nodiscard]] inline const std::string& key_file_of(const JwtConfig& config) {
+  return config.jwks_file.empty() ? config.public_key_file : config.jwks_file;
+}
+
+/// A larger set is refused: a token without `kid` is tried with every key of its kind.
+inline constexpr std::size_t kMaxTokenKeys = 64;
 
 }  // namespace tidegate

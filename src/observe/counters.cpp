@@ -19,9 +19,12 @@ constexpr std::uint32_t kPublished = 2;
 static_assert(sizeof(Counters::SharedRow) == 256);
 /// Behind the warnings, which the header's first half has room for.
 constexpr std::size_t kAdminDeniedAt = 2048;
-constexpr std::size_t kLostLinesAt = 2056;
-constexpr std::size_t kTokensAt = 3072;
+constexpr std::size_t kLostLinesAt = kAdminDeniedAt + 8;
 static_assert(sizeof(Counters::SharedWarning) * Counters::kMaxReasons <= kAdminDeniedAt);
+constexpr std::size_t kTokensAt = kAdminDeniedAt + 64;
+/// More than there are verdicts: those that come later find their place empty.
+constexpr std::size_t kTokenPlaces = 64;
+static_assert(kTokenVerdicts <= kTokenPlaces && kTokensAt + 8 * kTokenPlaces <= kHeaderBytes);
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 
 /// Enough to tell the few labels of a configuration apart; it need not agree between processes.
@@ -99,7 +102,7 @@ Counters::SharedRow& Counters::find_row(std::string_view endpoint, std::string_v
 }
 
 void Counters::count(const Decision& decision) {
-  if (decision.token) add(tokens_[static_cast<std::size_t>(*decision.token)]);
+  if (decision.token != TokenVerdict::none) add(tokens_[static_cast<std::size_t>(decision.token)]);
   const WindowState* const window = decision.spoken_of();
   SharedRow& row =
       row_of(window == nullptr ? decision.endpoint : window->rule, decision.client.tier);
@@ -116,16 +119,6 @@ void Counters::count_warning(std::string_view reason) {
         [&](SharedWarning& it) { it.reason.write(reason); });
     if (found != nullptr) return add(found->count);
   }
-}
-
-std::vector<Status::Count> Counters::tokens() const {
-  std::vector<Status::Count> counts;
-  for (std::size_t i = 0; i < kTokenVerdicts; ++i) {
-    const std::uint64_t count = tokens_[i].load();
-    if (count == 0) continue;
-    counts.push_back({std::string(to_string(static_cast<TokenVerdict>(i))), count});
-  }
-  return counts;
 }
 
 void Counters::count_admin_denied() { add(*admin_denied_); }
@@ -155,6 +148,16 @@ std::vector<Status::Totals> Counters::rows() const {
     if (counted) rows.push_back(std::move(row));
   }
   return rows;
+}
+
+std::vector<Status::Count> Counters::tokens() const {
+  std::vector<Status::Count> tokens;
+  for (std::size_t i = 0; i < tokens_.size(); ++i) {
+    const std::uint64_t count = tokens_[i].load();
+    if (count == 0) continue;
+    tokens.push_back({std::string(to_string(static_cast<TokenVerdict>(i))), count});
+  }
+  return tokens;
 }
 
 std::vector<Status::Count> Counters::warnings() const {

@@ -1,6 +1,6 @@
 // Counts of decisions in memory that all processes share, for metrics.
 //
-//   header    4096 bytes   magic, layout, identity warnings
+//   header    4096 bytes   identity warnings, single counts, tokens by verdict
 //   rows      256 bytes each: the labels of one (endpoint, tier), and how often what was decided
 //
 // A row is claimed, written and then published; it never changes its labels again. Whoever dies
@@ -36,8 +36,8 @@ class Counters {
   /// written by processes that may have died at any instruction.
   explicit Counters(std::span<std::byte> memory);
 
-  /// Counts a decision under its endpoint and tier. No allocation, no lock. Once the table is
-  /// full, labels that are new are counted as "other".
+  /// Counts a decision under its endpoint and tier, and what became of its token. No allocation, no
+  /// lock. Once the table is full, labels that are new are counted as "other".
   void count(const Decision& decision);
   /// Counts a doubt about client addresses.
   void count_warning(std::string_view reason);
@@ -46,8 +46,7 @@ class Counters {
   [[nodiscard]] std::vector<Status::Totals> rows() const;
 
   [[nodiscard]] std::vector<Status::Count> warnings() const;
-
-  /// How often tokens were found to be what, those that never were left out.
+  /// By verdict; without those that never were.
   [[nodiscard]] std::vector<Status::Count> tokens() const;
 
   /// Counts an admin request without the right token.
@@ -87,8 +86,8 @@ class Counters {
   std::span<SharedWarning> warnings_;
   std::atomic<std::uint64_t>* admin_denied_;
   std::atomic<std::uint64_t>* lost_lines_;
-  std::span<std::atomic<std::uint64_t>, kTokenVerdicts> tokens_;
-  std::span<SharedRow> rows_;  ///< the first is that of "other"
+  std::span<std::atomic<std::uint64_t>> tokens_;  ///< by TokenVerdict
+  std::span<SharedRow> rows_;                     ///< the first is that of "other"
 };
 
 }  // namespace tidegate

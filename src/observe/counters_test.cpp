@@ -160,5 +160,24 @@ TEST(Counters, CountWarningsByReason) {
   EXPECT_EQ(warnings[1].count, 2U);
 }
 
+TEST(Counters, CountTokensByVerdict) {
+  Memory memory;
+  Counters counters(memory.bytes);
+  Decision decision = a_decision("ip:1.2.3.4", Outcome::allowed);
+  counters.count(decision);
+  EXPECT_TRUE(counters.tokens().empty()) << "nobody looked for one";
+  decision.token = TokenVerdict::no_user;
+  counters.count(decision);
+  decision.token = TokenVerdict::missing;
+  counters.count(decision);
+  counters.count(decision);
+  const auto tokens = counters.tokens();
+  ASSERT_EQ(tokens.size(), 2U);
+  EXPECT_EQ(tokens[0].name, "missing");
+  EXPECT_EQ(tokens[0].count, 2U);
+  EXPECT_EQ(tokens[1].name, "no_user");
+  EXPECT_EQ(tokens[1].count, 1U);
+}
+
 }  // namespace
 }  // namespace tidegate

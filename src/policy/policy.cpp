@@ -59,6 +59,14 @@ EndpointMatcher make_exempt_endpoints(const RateLimitConfig& config) {
   return EndpointMatcher(entries);
 }
 
+std::set<std::string, std::less<>> make_exempt_users(const RateLimitConfig& config) {
+  std::set<std::string, std::less<>> users;
+  for (const ExemptionConfig& exemption : config.exemptions) {
+    if (exemption.type == ExemptionConfig::Type::user_id) users.insert("user:" + exemption.value);
+  }
+  return users;
+}
+
 std::vector<Cidr> make_exempt_addresses(const RateLimitConfig& config) {
   std::vector<Cidr> ranges;
   for (const ExemptionConfig& exemption : config.exemptions) {
@@ -66,14 +74,6 @@ std::vector<Cidr> make_exempt_addresses(const RateLimitConfig& config) {
     if (const auto range = Cidr::parse(exemption.value)) ranges.push_back(*range);
   }
   return ranges;
-}
-
-std::set<std::string, std::less<>> make_exempt_users(const RateLimitConfig& config) {
-  std::set<std::string, std::less<>> users;
-  for (const ExemptionConfig& exemption : config.exemptions) {
-    if (exemption.type == ExemptionConfig::Type::user_id) users.insert("user:" + exemption.value);
-  }
-  return users;
 }
 
 std::set<std::string, std::less<>> make_tiers(const RateLimitConfig& config) {
@@ -131,13 +131,13 @@ bool Policy::exempt(std::string_view path, std::string_view method) const {
   return exempt_endpoints_.match(path, method) != EndpointMatcher::kNoRule;
 }
 
+bool Policy::exempt_user(const ClientIdentity& client) const {
+  return client.client_type == ClientType::user && exempt_users_.contains(client.client_id);
+}
+
 bool Policy::exempt_address(const IpAddress& address) const {
   return std::ranges::any_of(exempt_addresses_,
                              [&](const Cidr& range) { return range.contains(address); });
-}
-
-bool Policy::exempt_user(const ClientIdentity& client) const {
-  return client.client_type == ClientType::user && exempt_users_.contains(client.client_id);
 }
 
 bool Policy::known_tier(std::string_view tier) const { return tiers_.contains(tier); }

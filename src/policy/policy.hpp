@@ -44,7 +44,7 @@ class Policy {
   [[nodiscard]] bool exempt(std::string_view path, std::string_view method) const;
   /// Compares the full address, not its prefix group.
   [[nodiscard]] bool exempt_address(const IpAddress& address) const;
-  /// Whether a client is a user, by a token or as the caller says, who is exempt.
+  /// Of clients only users: "user:42" is exempt where a user_id of "42" is.
   [[nodiscard]] bool exempt_user(const ClientIdentity& client) const;
   /// Whether the configuration names a tier, as its own or at an endpoint. "anonymous" is always
   /// one.
@@ -77,7 +77,7 @@ class Policy {
   EndpointMatcher endpoints_;
   EndpointMatcher exempt_endpoints_;
   std::vector<Cidr> exempt_addresses_;
-  std::set<std::string, std::less<>> exempt_users_;  // as their clients are called
+  std::set<std::string, std::less<>> exempt_users_;  // as the texts of clients
   std::vector<const Counter*> counters_;             // each key once; points into rules_
   std::optional<Penalties> penalties_;
 };

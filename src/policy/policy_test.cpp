@@ -169,5 +169,21 @@ TEST(Policy, ListsEachCounterOnce) {
   EXPECT_EQ(policy->rules().size(), 5U);
 }
 
+TEST(Policy, ExemptsUsersByTheirIds) {
+  RateLimitConfig config;
+  config.exemptions = {{.type = ExemptionConfig::Type::user_id, .value = "42"}};
+  const auto policy = Policy::compile(config, HashKey{1, 2}).value();
+  const auto exempt = [&](const char* text, ClientType type) {
+    ClientIdentity client;
+    client.client_id = text;
+    client.client_type = type;
+    return policy->exempt_user(client);
+  };
+  EXPECT_TRUE(exempt("user:42", ClientType::user));
+  EXPECT_FALSE(exempt("user:421", ClientType::user));
+  EXPECT_FALSE(exempt("42", ClientType::user));
+  EXPECT_FALSE(exempt("user:42", ClientType::key)) << "no header can say so";
+}
+
 }  // namespace
 }  // namespace tidegate

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include <boost/json/parse.hpp>
+#include <boost/json/src.hpp>
 
 #include "render/test_decisions.hpp"
 

@@ -4,6 +4,7 @@ A file of corpus/ ends with its faults, one for each line that begins with "#! "
 mistake.
 """
 
+import json
 import os
 import pathlib
 import shutil
@@ -245,6 +246,36 @@ class Variables(InAFolder):
     def test_one_that_mends_the_file_does(self):
         (self.folder / "tidegate.toml").write_text("[rate_limiting]\nenabled = 1\n")
         self.expect_defaults(self.check(variables={"RATE_LIMIT_ENABLED": "true"}))
+
+    def test_a_short_secret(self):
+        (self.folder / "tidegate.toml").write_text(
+            "[rate_limiting.client_identification.jwt]\nsecret_env = \"KEY\"\n")
+        answer = self.check(variables={"KEY": "hunter2" * 4})
+        self.expect(answer, './tidegate.toml:2:14: rate_limiting.client_identification.jwt.'
+                            'secret_env: found in the variable "KEY" a secret of 28 bytes, '
+                            'allowed: at least 32')
+        self.expect_defaults(self.check(variables={"KEY": "hunter2" * 5}))
+
+    def test_keys_that_are_set_aside_are_a_warning(self):
+        key = {"kty": "oct", "kid": "good", "k": "A" * 43}
+        (self.folder / "keys.json").write_text(json.dumps(
+            {"keys": [key, key | {"kid": "bad\n", "k": "AAAA"}, key | {"kid": "e", "use": "enc"}]}))
+        answer = self.write('[rate_limiting.client_identification.jwt]\njwks_file = "keys.json"\n'
+                            'algorithms = ["HS256", "ES256"]\n')
+        self.expect_defaults(answer)
+        path = "rate_limiting.client_identification.jwt"
+        self.assertEqual(answer.aside.splitlines(), [
+            f'warning: f.toml:3:24: {path}.algorithms[1]: "ES256" without a key for it, which would '
+            'be a key of P-256',
+            f'warning: f.toml:2:13: {path}.jwks_file: not all of "keys.json" is used, key 2 "bad\\u000a": a '
+            'secret of 3 bytes, allowed: at least 32',
+            f'warning: f.toml:2:13: {path}.jwks_file: not all of "keys.json" is used, key 3 "e": it is not '
+            'for signatures (use)'])
+
+    def test_tokens_that_nobody_verifies_are_a_warning(self):
+        answer = self.write("[rate_limiting.client_identification.jwt]\nverify_signature = false\n")
+        self.expect_defaults(answer)
+        self.assertIn("every token is believed", answer.aside)
 
     def test_what_asks_for_nothing_passes(self):
         self.expect_defaults(self.write("[rate_limiting]\nshadow = false\nbackend = \"memory\"\n"))

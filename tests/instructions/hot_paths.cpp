@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "engine/engine.hpp"
+#include "identity/test_headers.hpp"
+#include "identity/test_tokens.hpp"
 #include "observe/counters.hpp"
 #include "policy/path.hpp"
 #include "render/test_decisions.hpp"
@@ -154,6 +156,36 @@ void measure_engine(const char* name, std::size_t rules) {
   measure(name, decide);
 }
 
+/// A request of a user whose token was verified before.
+void measure_known_token() {
+  constexpr const char* kName = "engine.decide_by_a_known_token";
+  RateLimitConfig config;
+  config.client_identification.jwt.emplace();
+  config.default_limit.windows[0].limit = kPlenty;
+  config.tiers = {{.name = "premium", .limit = config.default_limit}};
+  const TestStore memory({}, {.capacity = 1'000, .log_slots = 0});
+  auto policy = Policy::compile(config, HashKey{1, 2}).value();
+  require(memory.store->bind(policy->counters_to_bind(), 0, true).has_value(), kName);
+  const Engine engine(
+      std::move(policy), *memory.store,
+      std::make_shared<TokenVerifier>(config.client_identification, test_keys(), HashKey{1, 2}));
+
+  // About as long as a token with an RSA signature.
+  const TestHeaders headers{
+      {"Authorization", "Bearer " + signed_token(R"({"sub":"alice","tier":"premium","x":")" +
+                                                 std::string(400, 'x') + "\"}")}};
+  const Request request{.peer = IpAddress::parse("203.0.113.7"),
+                        .method = "GET",
+                        .target = "/api/v1/thing7/42?page=2",
+                        .headers = &headers};
+  Decision decision;
+  engine.decide(request, kNoon / kTicksPerMicro, decision);
+  measure(kName, [&](std::uint64_t) {
+    engine.decide(request, kNoon / kTicksPerMicro, decision);
+    return decision.token == TokenVerdict::cached && decision.client.tier == "premium";
+  });
+}
+
 void measure_paths() {
   PathReadings readings;
   const auto read = [&](std::string_view target, std::string_view path) {
@@ -237,6 +269,7 @@ int main() {
   tidegate::measure_hash();
   tidegate::measure_engine("engine.decide_of_10_rules", 10);
   tidegate::measure_engine("engine.decide_of_1000_rules", 1'000);
+  tidegate::measure_known_token();
   tidegate::measure_paths();
   tidegate::measure_responses();
   tidegate::measure_metrics();

@@ -180,7 +180,7 @@ class Decisions(harness.ServerTest):
         body = json.loads(answer.body)
         self.assertGreater(body.pop("latency_ms"), 0)
         self.assertEqual(body, {"status": "ok", "backend": "memory", "breaker": "closed",
-                                "generation": 1, "reload_error": None})
+                                "generation": 1, "reload_error": None, "keys_error": None})
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import unittest
 
 COMMAND = ""
@@ -198,6 +199,12 @@ class ServerTest(unittest.TestCase):
             answer = connection.ask(*arguments, **fields)
         self.assertIsNotNone(answer)
         return answer
+
+    def eventually(self, what, message="") -> None:
+        deadline = time.monotonic() + WITHIN_S
+        while not what():
+            self.assertLess(time.monotonic(), deadline, message)
+            time.sleep(0.01)
 
     def tidegate(self, server: Server, *arguments: str) -> str:
         """What a command prints that works on the server's segment."""

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import threading
-import time
 
 import harness
 
@@ -25,12 +24,6 @@ def rules(limit: int, more: str = "") -> str:
 class ReloadTest(harness.ServerTest):
     def post(self, server, token=TOKEN) -> harness.Answer:
         return self.ask(server, RELOAD, "POST", Authorization=f"Bearer {token}")
-
-    def eventually(self, what, message="") -> None:
-        deadline = time.monotonic() + harness.WITHIN_S
-        while not what():
-            self.assertLess(time.monotonic(), deadline, message)
-            time.sleep(0.01)
 
     def health(self, server) -> dict:
         return json.loads(self.ask(server, "/health").body)
