@@ -6,8 +6,6 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
-#include <list>
-#include <mutex>
 #include <new>
 #include <optional>
 #include <span>
@@ -59,6 +57,13 @@ class StoreCore {
             .overflow_until = std::max(header_.table_times.overflow_until.load(),
                                        header_.ring_times.overflow_until.load())};
   }
+  StoreCore(const StoreCore&) = delete;
+  StoreCore& operator=(const StoreCore&) = delete;
+  ~StoreCore() {
+    for (Successor* each = successors_.load(); each != nullptr;)
+      delete std::exchange(each, each->next);
+  }
+
   void set_rings(std::vector<RingSet<Hooks>> rings) { rings_ = std::move(rings); }
   void set_rings(std::span<const RingShares> shares) {
     rings_.clear();
@@ -430,8 +435,11 @@ class StoreCore {
   Table table_;
   std::vector<RingSet<Hooks>> rings_;
   /// Of those that were closed since: found when somebody asks, by policies that are older.
-  mutable std::mutex successors_mutex_;
-  mutable std::list<RingSet<Hooks>> successors_;
+  struct Successor {
+    RingSet<Hooks> rings;
+    Successor* next;
+  };
+  mutable std::atomic<Successor*> successors_ = nullptr;  ///< owned; only ever grows
   ClaimNumbers numbers_;
   Ticks furthest_;
 };
