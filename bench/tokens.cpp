@@ -40,7 +40,7 @@ std::string text_of(std::string_view algorithm, std::size_t user) {
 }
 
 std::string rs256(EVP_PKEY* key, std::size_t user) {
-  std::string text = text_of("RS256", user);
+  const std::string text = text_of("RS256", user);
   std::string signature(256, '\0');
   std::size_t size = signature.size();
   const Owned<EVP_MD_CTX, EVP_MD_CTX_free> context(EVP_MD_CTX_new());

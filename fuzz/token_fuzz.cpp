@@ -17,20 +17,22 @@ void require(bool condition) {
 
 }  // namespace
 
+using tidegate::read_token;
+using tidegate::TokenVerdict;
+
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace tidegate;
-  static const TokenKeys keys = test_keys();
-  static const TokenRules rules{JwtConfig{}};
+  static const tidegate::TokenKeys keys = tidegate::test_keys();
+  static const tidegate::TokenRules rules{tidegate::JwtConfig{}};
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   require(read_token(text, rules, keys).verdict != TokenVerdict::valid);
 
   const std::size_t end = text.find('\n');
   if (end == std::string_view::npos) return 0;
-  const std::string token = signed_token(text.substr(end + 1), text.substr(0, end));
-  const ReadToken read = read_token(token, rules, keys);
+  const std::string token = tidegate::signed_token(text.substr(end + 1), text.substr(0, end));
+  const tidegate::ReadToken read = read_token(token, rules, keys);
   require(read.verdict != TokenVerdict::bad_signature);
   if (read.verdict != TokenVerdict::valid) return 0;
-  const TokenClaims& claims = read.claims;
+  const tidegate::TokenClaims& claims = read.claims;
   if (claims.verdict == TokenVerdict::valid) {
     require(claims.client.starts_with("user:") && claims.client.size() > 5);
     require(claims.client.size() <= 261 && claims.tier.size() <= 64);

@@ -23,7 +23,7 @@ class Watched : public ::testing::Test {
     watch_.watch({path_});
     watch_.note(now_);
   }
-  ~Watched() override { std::remove(path_.c_str()); }
+  void TearDown() override { std::remove(path_.c_str()); }
 
   void write(const std::string& text) const { std::ofstream(path_) << text; }
   bool changed() { return watch_.changed(now_ += kSecond); }

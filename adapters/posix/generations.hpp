@@ -27,10 +27,8 @@ class Generations {
 
   class Pin {
    public:
-    Pin(std::atomic<std::size_t>& count, const std::atomic<Generation*>& current) : count_(count) {
-      count_.fetch_add(1);
-      generation_ = current.load();
-    }
+    Pin(std::atomic<std::size_t>& count, const std::atomic<Generation*>& current)
+        : count_(count), generation_(entered(count, current)) {}
     Pin(const Pin&) = delete;
     Pin& operator=(const Pin&) = delete;
     ~Pin() { count_.fetch_sub(1, std::memory_order_release); }
@@ -38,6 +36,12 @@ class Generations {
     const Generation& operator*() const { return *generation_; }
 
    private:
+    static const Generation* entered(std::atomic<std::size_t>& count,
+                                     const std::atomic<Generation*>& current) {
+      count.fetch_add(1);  // before the look: whoever replaces waits for those who may have looked
+      return current.load();
+    }
+
     std::atomic<std::size_t>& count_;
     const Generation* generation_;
   };

@@ -48,7 +48,8 @@ class KeyFiles : public posix::SegmentFixture {
     EXPECT_TRUE(loaded) << to_string(loaded.error().front());
     limiter_ = std::move(Limiter::open(*loaded).value());
   }
-  ~KeyFiles() override {
+  void TearDown() override {
+    SegmentFixture::TearDown();
     std::remove(jwks_.c_str());
     std::remove(log_.c_str());
   }

@@ -72,7 +72,7 @@ struct Limiter::Impl {
   void watch_key_files();
   void see_whether_keys_changed(Micros wall);
   void read_keys_again();
-  void note_keys_error(std::string error);
+  void note_keys_error(const std::string& error);
 
   posix::Segment segment;
   posix::SegmentConfig config_state;
@@ -291,7 +291,7 @@ void Limiter::Impl::see_whether_keys_changed(Micros wall) {
 void Limiter::Impl::read_keys_again() {
   key_files.note(posix::wall_us());
   bool same = config_state.generation() == generations.pin()->number;
-  std::map<std::string, std::string, std::less<>> known = generations.pin()->loaded.key_files;
+  const auto known = generations.pin()->loaded.key_files;  // not to hold the pin meanwhile
   for (const auto& [path, text] : known) {
     const auto now = posix::read_key_file(path);
     same = same && now && *now == text;
@@ -305,7 +305,7 @@ void Limiter::Impl::read_keys_again() {
 }
 
 /// Logs when keys cannot be read, and when they can again: once each.
-void Limiter::Impl::note_keys_error(std::string error) {
+void Limiter::Impl::note_keys_error(const std::string& error) {
   bool began = false;
   bool ended = false;
   {

@@ -15,9 +15,9 @@ std::uint64_t checksum_of(std::string_view text) {
 
 }  // namespace
 
-template <std::size_t kBytes>
-void SharedText<kBytes>::write(std::string_view text) {
-  text = text.substr(0, kBytes);
+template <std::size_t Bytes>
+void SharedText<Bytes>::write(std::string_view text) {
+  text = text.substr(0, Bytes);
   const std::uint64_t now = version.load();
   const std::uint64_t writing = now | 1;  // whoever died on the way left it odd
   version.store(writing);
@@ -32,18 +32,18 @@ void SharedText<kBytes>::write(std::string_view text) {
   version.store(writing + 1, std::memory_order_release);
 }
 
-template <std::size_t kBytes>
-std::string SharedText<kBytes>::read() const {
+template <std::size_t Bytes>
+std::string SharedText<Bytes>::read() const {
   constexpr int kAttempts = 100;
   for (int i = 0; i < kAttempts; ++i) {
     const std::uint64_t before = version.load(std::memory_order_acquire);
     if (before % 2 != 0) continue;
-    std::string text(kBytes, '\0');
+    std::string text(Bytes, '\0');
     for (std::size_t word = 0; word < words.size(); ++word) {
       const std::uint64_t value = words[word].load(std::memory_order_acquire);
       std::memcpy(text.data() + 8 * word, &value, 8);
     }
-    text.resize(std::min<std::uint64_t>(size.load(std::memory_order_acquire), kBytes));
+    text.resize(std::min<std::uint64_t>(size.load(std::memory_order_acquire), Bytes));
     if (version.load(std::memory_order_relaxed) == before) return text;
   }
   return "";

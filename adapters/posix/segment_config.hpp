@@ -17,11 +17,11 @@
 namespace tidegate::posix {
 
 /// A short text in shared memory. Written by one at a time; who reads meanwhile gets nothing.
-template <std::size_t kBytes>
+template <std::size_t Bytes>
 struct SharedText {
   std::atomic<std::uint64_t> version;  ///< odd while it is written
   std::atomic<std::uint64_t> size;
-  std::array<std::atomic<std::uint64_t>, kBytes / 8> words;
+  std::array<std::atomic<std::uint64_t>, Bytes / 8> words;
 
   void write(std::string_view text);
   [[nodiscard]] std::string read() const;

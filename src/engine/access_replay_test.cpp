@@ -184,7 +184,7 @@ TEST(AccessReplay, CountsClientsTogetherThatItHasNoRoomFor) {
 TEST(AccessReplay, HoldsBackNoMoreOfASecondThanItHasRoomFor) {
   // Half a million in one second: what is held back is decided before the second is over.
   constexpr std::uint64_t kLines = 500'000;
-  RateLimitConfig config = limits(400'000);
+  const RateLimitConfig config = limits(400'000);
   AccessReplay replay = make(config);
   const std::string text = line("203.0.113.1", "/x");
   for (std::uint64_t i = 0; i < kLines; ++i) replay.line(text);

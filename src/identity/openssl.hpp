@@ -8,16 +8,16 @@
 
 namespace tidegate::openssl {
 
-template <auto free>
+template <auto Release>
 struct Free {
   template <class T>
   void operator()(T* it) const {
-    free(it);
+    Release(it);
   }
 };
 /// Owns what OpenSSL hands out.
-template <class T, auto free>
-using Owned = std::unique_ptr<T, Free<free>>;
+template <class T, auto Release>
+using Owned = std::unique_ptr<T, Free<Release>>;
 
 /// Within its life OpenSSL's errors of this thread are ours; those of whoever called us stay.
 class QuietErrors {

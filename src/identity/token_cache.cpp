@@ -90,7 +90,7 @@ void TokenCache::insert(std::string_view token, TokenClaims claims, Micros wall_
     if (!it || it->token == token) return 0;
     return wall_us >= it->claims.until_us ? 1 : 1 + it->used.load(std::memory_order_relaxed);
   };
-  const auto place = std::ranges::min_element(set.entries, {}, worth);
+  auto* const place = std::ranges::min_element(set.entries, {}, worth);
   bytes_ += size;
   if (*place) bytes_ -= (*place)->bytes();
   old = std::exchange(*place, std::move(entry));

@@ -109,7 +109,7 @@ class HandOut {
   }
 
   /// Its overflow entries are another record's.
-  void close(Share& share) {
+  void close(Share& share) const {
     share.overflow_count = 0;
     share.ended_at.store(std::max(now_ / 2 * 2, Ticks{2}));
   }

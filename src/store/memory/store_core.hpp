@@ -217,7 +217,7 @@ class StoreCore {
     const Counter& counter = *charge.counter;
     const Hash128 key = charge.client ^ in_epoch(counter.key, epoch_of(counter));
     const bool logs = counter.window.algorithm == Algorithm::sliding_window;
-    const RingSet<Hooks>* rings = logs ? &current(rings_[counter.ring_set]) : nullptr;
+    const RingSet<Hooks>* rings = logs ? current(rings_[counter.ring_set]) : nullptr;
     const Table& table = logs ? rings->table : table_;
     return {tag_of(key.low), table.place(key.high, logs ? 0 : counter.place), &counter, rings};
   }
@@ -397,15 +397,15 @@ class StoreCore {
   [[nodiscard]] RingSet<Hooks> ring_set_of(const Share& share) const;
   [[nodiscard]] RingSet<Hooks> ring_set_of(const RingShares& shares) const;
   /// The rings that came after these, where these are closed.
-  [[nodiscard]] const RingSet<Hooks>& current(const RingSet<Hooks>& rings) const {
+  [[nodiscard]] const RingSet<Hooks>* current(const RingSet<Hooks>& rings) const {
     if (rings.closed()) [[unlikely]]
       return successor(rings);
-    return rings;
+    return &rings;
   }
-  [[nodiscard, gnu::noinline, gnu::cold]] const RingSet<Hooks>& successor(
+  [[nodiscard, gnu::noinline, gnu::cold]] const RingSet<Hooks>* successor(
       const RingSet<Hooks>& rings) const;
   [[nodiscard]] bool superseded(const Key& key) const {
-    return key.rings != nullptr && key.rings->closed() && &successor(*key.rings) != key.rings;
+    return key.rings != nullptr && key.rings->closed() && successor(*key.rings) != key.rings;
   }
 
   /// A key of penalties, which is no counter's.

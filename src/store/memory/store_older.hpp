@@ -29,19 +29,19 @@ RingSet<Hooks> StoreCore<Hooks>::ring_set_of(const RingShares& shares) const {
 }
 
 template <class Hooks>
-const RingSet<Hooks>& StoreCore<Hooks>::successor(const RingSet<Hooks>& rings) const {
+const RingSet<Hooks>* StoreCore<Hooks>::successor(const RingSet<Hooks>& rings) const {
   Successor* first = successors_.load(std::memory_order_acquire);
   for (const Successor* each = first; each != nullptr; each = each->next) {
-    if (each->rings.key == rings.key && !each->rings.closed()) return each->rings;
+    if (each->rings.key == rings.key && !each->rings.closed()) return &each->rings;
   }
   const RingShares shares = find_rings(shared().shares, rings.key);
-  if (shares.open == nullptr || shares.open->ring_slots < rings.ring_slots) return rings;
+  if (shares.open == nullptr || shares.open->ring_slots < rings.ring_slots) return &rings;
   // Two threads may both add them: one is as good as the other.
   auto* const found = new Successor{.rings = ring_set_of(shares), .next = nullptr};
   do {
     found->next = first;
   } while (!successors_.compare_exchange_weak(first, found, std::memory_order_acq_rel));
-  return found->rings;
+  return &found->rings;
 }
 
 /// Calls `use(ring)` with each closed ring of the cell's key that may still count.
