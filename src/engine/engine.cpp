@@ -110,6 +110,14 @@ std::optional<std::uint64_t> find_retry_after(const Decision& decision, const Co
   return found;
 }
 
+/// Chooses the windows that fields, logs and metrics speak of.
+void choose_windows(Decision& out) {
+  if (out.windows.empty()) return;
+  out.tightest = find_tightest(out);
+  out.subject = find_subject(out);
+  out.endpoint = out.windows[out.tightest].rule;
+}
+
 void take_nothing(std::span<Charge> charges) {
   for (Charge& charge : charges) charge.cost = 0;
 }
@@ -129,16 +137,21 @@ Engine::Engine(std::shared_ptr<const Policy> policy, MemoryStore& store,
 
 void Engine::decide(const Request& request, const Times& times, Decision& out) const {
   Plan plan;
-  out.time_us = times.now_us;
   this->plan(request, times, out, plan);
-  out.windows.resize(plan.windows);  // those of an earlier decision are used again
   if (!plan.limited) return;
   Plan::List<Verdict> verdicts(plan.charges.size());
-  const Cooldown cooldown = ask(plan, ticks_from_micros(times.now_us), verdicts);
+  const Cooldown cooldown = ask(plan, times.now_us, verdicts);
   conclude(plan, verdicts, cooldown, out);
 }
 
 void Engine::plan(const Request& request, const Times& times, Decision& out, Plan& plan) const {
+  plan_charges(request, times, out, plan);
+  out.windows.resize(plan.windows);  // those of an earlier decision are used again
+}
+
+void Engine::plan_charges(const Request& request, const Times& times, Decision& out,
+                          Plan& plan) const {
+  out.time_us = times.now_us;
   out.outcome = Outcome::allowed;
   out.denial = Denial::none;
   out.retry_after_us.reset();
@@ -234,7 +247,8 @@ void Engine::charge(const Rule& rule, const Request& request, Hash128 client, De
   }
 }
 
-Cooldown Engine::ask(Plan& plan, Ticks now, std::span<Verdict> verdicts) const {
+Cooldown Engine::ask(Plan& plan, Micros now_us, std::span<Verdict> verdicts) const {
+  const Ticks now = ticks_from_micros(now_us);
   const std::span charges{plan.charges.data(), plan.charges.size()};
   const auto enforced = charges.first(plan.enforced);
   const auto shadows = charges.subspan(plan.enforced);
@@ -276,10 +290,26 @@ void Engine::conclude(const Plan& plan, std::span<const Verdict> verdicts, const
   if (out.outcome == Outcome::denied) {
     out.retry_after_us = find_retry_after(out, cooldown, policy_->config().retry_after);
   }
-  if (out.windows.empty()) return;
-  out.tightest = find_tightest(out);
-  out.subject = find_subject(out);
-  out.endpoint = out.windows[out.tightest].rule;
+  choose_windows(out);
+}
+
+void Engine::fail(const Plan& plan, bool open, Micros retry_us, Decision& out) const {
+  for (const std::size_t i : plan.window_of) {
+    WindowState& state = out.windows[i];
+    state.remaining = open ? state.limit : 0;
+    state.reset_us = open ? 0 : retry_us;
+    state.more_after_us = state.reset_us;
+  }
+  if (out.outcome == Outcome::denied) {
+    out.retry_after_us = find_retry_after(out, {}, policy_->config().retry_after);
+  } else if (open || plan.enforced == 0) {  // shadow rules never stop anybody
+    out.outcome = Outcome::failed_open;
+  } else {
+    out.outcome = Outcome::failed_closed;
+    out.denial = Denial::rate_limiter_unavailable;
+    out.retry_after_us = retry_us;
+  }
+  choose_windows(out);
 }
 
 }  // namespace tidegate

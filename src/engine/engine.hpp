@@ -15,6 +15,7 @@
 #include "identity/identity.hpp"
 #include "policy/policy.hpp"
 #include "store/charge.hpp"
+#include "store/check.hpp"
 #include "store/memory/store.hpp"
 #include "store/penalties.hpp"
 #include "tidegate/decision.hpp"
@@ -39,6 +40,14 @@ struct Plan {
   Denial shadow_denial = Denial::none;  ///< what shadow rules say whatever the store says
   Hash128 client;                       ///< whose violations count
   bool limited = false;                 ///< false: exempt or switched off, nobody is to be asked
+
+  /// What a store is asked. Borrows the plan.
+  [[nodiscard]] Check check(const Policy& policy) const {
+    return {.charges = {charges.data(), charges.size()},
+            .enforced = enforced,
+            .penalties = policy.penalties(),
+            .client = client};
+  }
 };
 
 /// Immutable but for the counts in the store. Thread-safe: any number of threads, one Decision
@@ -53,6 +62,22 @@ class Engine {
   /// The whole way of a request. Times count from the Unix epoch, `now_us` by whatever clock the
   /// sharers of the store agree on. Never fails.
   void decide(const Request& request, const Times& times, Decision& out) const;
+  // The same in steps, for a store that answers later: plan, then ask whoever it is, then conclude
+  // or, where nobody answered, fail. A plan goes with its decision and with this engine.
+
+  /// Identity and rules: fills in everything of `out` that does not depend on a store, a denial
+  /// that needs no asking included. `plan` is a new one. Where `plan.limited` is false, or nothing
+  /// is left to charge, the rest may be left out.
+  void plan(const Request& request, const Times& times, Decision& out, Plan& plan) const;
+  /// Asks the memory store.
+  Cooldown ask(Plan& plan, Micros now_us, std::span<Verdict> verdicts) const;
+  /// Turns the answers to `plan.charges` into the decision.
+  void conclude(const Plan& plan, std::span<const Verdict> verdicts, const Cooldown& cooldown,
+                Decision& out) const;
+  /// Nobody answered: lets the request through, or refuses it until `retry_us` from now. What is
+  /// refused whatever a store says stays refused.
+  void fail(const Plan& plan, bool open, Micros retry_us, Decision& out) const;
+
   /// Where there is one clock.
   void decide(const Request& request, Micros now_us, Decision& out) const {
     decide(request, Times{.now_us = now_us, .wall_us = now_us}, out);
@@ -77,15 +102,7 @@ class Engine {
   [[nodiscard]] const Identifier& identifier() const { return identifier_; }
 
  private:
-  /// Identity and rules: fills in everything of `out` that does not depend on the store, a denial
-  /// that needs no asking included. Nothing is left to charge if the request is exempt or
-  /// unlimited.
-  void plan(const Request& request, const Times& times, Decision& out, Plan& plan) const;
-  /// Puts the charges to the store.
-  Cooldown ask(Plan& plan, Ticks now, std::span<Verdict> verdicts) const;
-  /// Turns the store's answers into the decision.
-  void conclude(const Plan& plan, std::span<const Verdict> verdicts, const Cooldown& cooldown,
-                Decision& out) const;
+  void plan_charges(const Request& request, const Times& times, Decision& out, Plan& plan) const;
   static void charge(const Rule& rule, const Request& request, Hash128 client, Decision& out,
                      Plan& plan);
   /// Whose count a rule keeps that does not count per client.
