@@ -1,0 +1,66 @@
+#include "store/guard/breaker.hpp"
+
+namespace tidegate {
+
+BreakerState Breaker::state(Micros now) const {
+  const Micros until = memory_.open_until.load();
+  if (until == 0) return BreakerState::closed;
+  return now < until ? BreakerState::open : BreakerState::half_open;
+}
+
+Breaker::Leave Breaker::may_leave(Micros now) {
+  const Micros until = memory_.open_until.load(std::memory_order_relaxed);
+  if (until == 0) [[likely]]
+    return Leave::yes;
+  if (now < until) return Leave::no;
+  Micros probing = memory_.probe_until.load();
+  if (probing > now) return Leave::no;
+  const bool ours =
+      memory_.probe_until.compare_exchange_strong(probing, now + options_.patience_us);
+  return ours ? Leave::probe : Leave::no;
+}
+
+bool Breaker::succeed(bool probe) {
+  if (probe) {
+    memory_.failures = 0;
+    memory_.probe_until = 0;
+    return memory_.open_until.exchange(0) != 0;
+  }
+  // An answer that was under way when the breaker opened proves nothing about what comes after.
+  if (memory_.failures.load(std::memory_order_relaxed) != 0 && memory_.open_until.load() == 0) {
+    memory_.failures = 0;
+  }
+  return false;
+}
+
+bool Breaker::fail(bool probe, Micros now) {
+  if (probe) {
+    memory_.open_until = now + options_.timeout_us;
+    memory_.probe_until = 0;
+    return false;
+  }
+  if (memory_.open_until.load() != 0) return false;
+  if (memory_.failures.fetch_add(1) + 1 < options_.threshold) return false;
+  Micros closed = 0;
+  if (!memory_.open_until.compare_exchange_strong(closed, now + options_.timeout_us)) return false;
+  memory_.opened_at = now;
+  memory_.times_opened.fetch_add(1, std::memory_order_relaxed);
+  return true;
+}
+
+void Breaker::hurry(Micros now) {
+  Micros until = memory_.open_until.load();
+  if (until > now) memory_.open_until.compare_exchange_strong(until, now);
+}
+
+Micros Breaker::until_probe(Micros now) const {
+  const Micros until = memory_.open_until.load();
+  return until > now ? until - now : 0;
+}
+
+Micros Breaker::outage_us(Micros now) const {
+  const Micros began = memory_.opened_at.load();
+  return memory_.open_until.load() != 0 && now > began ? now - began : 0;
+}
+
+}  // namespace tidegate
