@@ -42,6 +42,22 @@ struct Status {
     std::uint64_t conflicts = 0;
     std::uint64_t repairs = 0;
   };
+  /// How long exchanges with Redis took that were answered.
+  struct Latency {
+    struct Bucket {
+      std::uint64_t at_most_us = 0;
+      std::uint64_t count = 0;  ///< of all exchanges that took no longer
+    };
+    std::string operation = {};
+    std::vector<Bucket> buckets = {};
+    std::uint64_t count = 0;
+    std::uint64_t sum_us = 0;
+  };
+  struct RedisErrors {
+    std::string operation = {};
+    std::string type = {};
+    std::uint64_t count = 0;
+  };
   struct Reloads {
     std::uint64_t generation = 1;  ///< number of the configuration in force
     std::uint64_t succeeded = 0;
@@ -63,6 +79,8 @@ struct Status {
   std::vector<Usage> busiest = {};            ///< the most used first
   std::vector<Count> tokens = {};             ///< by verdict
   std::vector<Count> identity_warnings = {};  ///< by reason
+  std::vector<Latency> redis_latencies = {};  ///< of operations that there were
+  std::vector<RedisErrors> redis_errors = {};
   std::uint64_t admin_denied = 0;             ///< admin requests without the right token
   std::uint64_t log_lines_lost = 0;           ///< a full disk, a pipe nobody reads
   std::vector<std::string> warnings = {};     ///< of the configuration, one line each

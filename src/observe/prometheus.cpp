@@ -25,7 +25,14 @@ class Writer {
   }
 
   void sample(std::initializer_list<Label> labels, std::uint64_t value) {
+    sample("", labels, value);
+  }
+
+  /// `suffix` behind the family's name; a value of any type.
+  template <class Value>
+  void sample(std::string_view suffix, std::initializer_list<Label> labels, Value value) {
     out_ += name_;
+    out_ += suffix;
     char before = '{';
     for (const auto& [label, text] : labels) {
       out_ += before;
@@ -51,9 +58,25 @@ class Writer {
     for (const Status::Count& value : values) sample({{label, value.name}}, value.count);
   }
 
+  /// Seconds, of whole microseconds.
+  void histogram(const Status::Latency& latency) {
+    const std::string_view operation = latency.operation;
+    for (const Status::Latency::Bucket& bucket : latency.buckets) {
+      const std::string bound = seconds(bucket.at_most_us);
+      sample("_bucket", {{"operation", operation}, {"le", bound}}, bucket.count);
+    }
+    sample("_bucket", {{"operation", operation}, {"le", "+Inf"}}, latency.count);
+    sample("_sum", {{"operation", operation}}, seconds(latency.sum_us));
+    sample("_count", {{"operation", operation}}, latency.count);
+  }
+
   std::string take() { return std::move(out_); }
 
  private:
+  static std::string seconds(std::uint64_t us) {
+    return fmt::format("{}", static_cast<double>(us) / 1e6);
+  }
+
   /// The text must be UTF-8, and what comes from a header may be anything: control characters and
   /// bytes that are no UTF-8 are written as \\xNN.
   void append_escaped(std::string_view text) {
@@ -127,11 +150,14 @@ std::string prometheus_text(const Status& status) {
                 "Races of one client that may have left a cost charged.", status.store.conflicts);
   writer.single("rate_limit_store_repairs_total", "counter",
                 "Damage in the shared table that was found and put right.", status.store.repairs);
-  // Nobody asks a Redis yet: the families are there, for dashboards, and have no sample.
   writer.family("rate_limit_redis_latency_seconds", "histogram",
                 "Time from a command to its reply, by operation.");
+  for (const Status::Latency& latency : status.redis_latencies) writer.histogram(latency);
   writer.family("rate_limit_redis_errors_total", "counter",
                 "Failed commands, by operation and type of error.");
+  for (const Status::RedisErrors& errors : status.redis_errors) {
+    writer.sample({{"operation", errors.operation}, {"error_type", errors.type}}, errors.count);
+  }
   writer.single("rate_limit_breaker_state", "gauge",
                 "Circuit breaker of the backend: 0 closed, 1 half-open, 2 open.",
                 breaker_number(status.breaker));

@@ -27,6 +27,8 @@ Status some_status() {
                   .repairs = 9};
   status.breaker = "half-open";
   status.reloads = {.generation = 4, .succeeded = 3, .failed = 2};
+  status.redis_latencies.push_back({"check", {{250, 3}, {1'000, 4}}, 5, 2'500'000});
+  status.redis_errors.push_back({"connect", "refused", 6});
   status.admin_denied = 10;
   status.log_lines_lost = 11;
   return status;
@@ -45,12 +47,24 @@ TEST(Prometheus, WritesEachSample) {
        R"(rate_limit_exceeded_total{endpoint="default",tier="anonymous",client_type="ip"} 2)",
        R"(rate_limit_current_usage{endpoint="default",tier="anonymous",client_id="ip:203.0.113.7"} 98)",
        R"(rate_limit_identity_warnings_total{reason="untrusted_proxy"} 4)",
-       "rate_limit_store_entries 5", "rate_limit_store_capacity 1000000",
-       "rate_limit_store_evictions_total 6", "rate_limit_store_overflow_total 7",
-       "rate_limit_store_conflicts_total 8", "rate_limit_store_repairs_total 9",
-       R"(rate_limit_tokens_total{verdict="expired"} 3)", "rate_limit_breaker_state 1",
-       "rate_limit_config_generation 4", R"(rate_limit_reloads_total{result="ok"} 3)",
-       R"(rate_limit_reloads_total{result="failed"} 2)", "rate_limit_admin_denied_total 10",
+       "rate_limit_store_entries 5",
+       "rate_limit_store_capacity 1000000",
+       "rate_limit_store_evictions_total 6",
+       "rate_limit_store_overflow_total 7",
+       "rate_limit_store_conflicts_total 8",
+       "rate_limit_store_repairs_total 9",
+       R"(rate_limit_tokens_total{verdict="expired"} 3)",
+       "rate_limit_breaker_state 1",
+       R"(rate_limit_redis_latency_seconds_bucket{operation="check",le="0.00025"} 3)",
+       R"(rate_limit_redis_latency_seconds_bucket{operation="check",le="0.001"} 4)",
+       R"(rate_limit_redis_latency_seconds_bucket{operation="check",le="+Inf"} 5)",
+       R"(rate_limit_redis_latency_seconds_sum{operation="check"} 2.5)",
+       R"(rate_limit_redis_latency_seconds_count{operation="check"} 5)",
+       R"(rate_limit_redis_errors_total{operation="connect",error_type="refused"} 6)",
+       "rate_limit_config_generation 4",
+       R"(rate_limit_reloads_total{result="ok"} 3)",
+       R"(rate_limit_reloads_total{result="failed"} 2)",
+       "rate_limit_admin_denied_total 10",
        "rate_limit_log_lines_lost_total 11"}) {
     EXPECT_TRUE(has_line(text, line)) << line << "\nnot in\n" << text;
   }
@@ -63,7 +77,7 @@ TEST(Prometheus, LeavesOutWhatHasNotHappened) {
 TEST(Prometheus, WritesEachFamilyOnceWithItsTypeBeforeItsSamples) {
   std::istringstream lines(prometheus_text(some_status()));
   const std::regex sample(
-      R"(([a-z_]+)(\{[a-z_]+="([^"\\]|\\.)*"(,[a-z_]+="([^"\\]|\\.)*")*\})? \d+)");
+      R"(([a-z_]+)(\{[a-z_]+="([^"\\]|\\.)*"(,[a-z_]+="([^"\\]|\\.)*")*\})? \d+(\.\d+)?)");
   std::set<std::string> typed;
   std::string family;
   for (std::string line; std::getline(lines, line);) {
@@ -74,7 +88,9 @@ TEST(Prometheus, WritesEachFamilyOnceWithItsTypeBeforeItsSamples) {
       EXPECT_EQ(family.ends_with("_total"), line.ends_with(" counter")) << line;
     } else if (!line.starts_with("# HELP ")) {
       ASSERT_TRUE(std::regex_match(line, parts, sample)) << line;
-      EXPECT_EQ(parts[1], family) << line;
+      const std::regex of_histogram(family + "_(bucket|sum|count)");
+      const std::string name = parts[1];
+      EXPECT_TRUE(name == family || std::regex_match(name, of_histogram)) << line;
     }
   }
   EXPECT_EQ(typed.size(), 18U);

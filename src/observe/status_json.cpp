@@ -122,6 +122,28 @@ void write_usage(const Status::Usage& usage, Writer& writer) {
   writer.close('}');
 }
 
+void write_redis(const Status& status, Writer& writer) {
+  writer.open("redis", '{');
+  writer.open("latency", '{');
+  for (const Status::Latency& latency : status.redis_latencies) {
+    writer.open(latency.operation, '{');
+    writer.member("count", latency.count);
+    writer.member("sum_us", latency.sum_us);
+    writer.close('}');
+  }
+  writer.close('}');
+  writer.open("errors", '[');
+  for (const Status::RedisErrors& errors : status.redis_errors) {
+    writer.open('{');
+    writer.member("operation", errors.operation);
+    writer.member("type", errors.type);
+    writer.member("count", errors.count);
+    writer.close('}');
+  }
+  writer.close(']');
+  writer.close('}');
+}
+
 void write_counts(std::string_view name, const std::vector<Status::Count>& counts, Writer& writer) {
   writer.open(name, '{');
   for (const Status::Count& count : counts) writer.member(count.name, count.count);
@@ -142,6 +164,7 @@ void append_status_json(const Status& status, std::string& out) {
   writer.member("failure_mode", status.failure_mode);
   write_reloads(status.reloads, writer);
   write_store(status.store, writer);
+  write_redis(status, writer);
   writer.open("totals", '[');
   for (const Status::Totals& totals : status.totals) write_totals(totals, writer);
   writer.close(']');

@@ -14,6 +14,8 @@ namespace tidegate {
 ///    "reload":{"generation":1,"ok":0,"failed":0,"last_error":null,"last_error_us":null},
 ///    "store":{"entries":..,"capacity":..,"evictions":..,"overflow":..,"conflicts":..,
 ///             "repairs":..},
+///    "redis":{"latency":{"check":{"count":..,"sum_us":..}},
+///             "errors":[{"operation":"check","type":"timeout","count":..}]},
 ///    "totals":[{"endpoint":"search","tier":"anonymous",
 ///               "requests":{"allowed":..,"denied":..,"exempt":..,"failed_open":..,
 ///                           "failed_closed":..,"shadow":..},

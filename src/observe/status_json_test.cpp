@@ -41,6 +41,8 @@ TEST(StatusJson, WritesEveryMember) {
                       .busiest = {{"search", "premium", "user:42", 19, 20}},
                       .tokens = {{"valid", 1}, {"expired", 2}},
                       .identity_warnings = {{"untrusted_proxy", 3}},
+                      .redis_latencies = {{"check", {{100, 1}}, 2, 300}},
+                      .redis_errors = {{"connect", "refused", 4}},
                       .admin_denied = 21,
                       .log_lines_lost = 22,
                       .warnings = {"one", "two"}};
@@ -49,7 +51,8 @@ TEST(StatusJson, WritesEveryMember) {
       R"({"version":"1.2.3","time_us":5,"started_us":4,"health":"degraded","backend":"memory",)"
       R"("breaker":"open","failure_mode":"local","reload":{"generation":3,"ok":2,"failed":1,)"
       R"("last_error":"no \"such\" key","last_error_us":9},"store":{"entries":1,"capacity":2,)"
-      R"("evictions":3,"overflow":4,"conflicts":5,"repairs":6},"totals":[{"endpoint":"search",)"
+      R"("evictions":3,"overflow":4,"conflicts":5,"repairs":6},"redis":{"latency":{"check":{"count":2,"sum_us":300}},)"
+      R"("errors":[{"operation":"connect","type":"refused","count":4}]},"totals":[{"endpoint":"search",)"
       R"("tier":"premium","requests":{"allowed":10,"denied":11,"exempt":12,"failed_open":13,)"
       R"("failed_closed":14,"shadow":15},"exceeded":{"ip":7,"user":8,"key":9}},)"
       R"({"endpoint":"default","tier":"anonymous","requests":{"allowed":0,"denied":0,"exempt":0,)"
