@@ -10,7 +10,6 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <deque>
 #include <optional>
 #include <string>
@@ -44,7 +43,7 @@ class Supervisor {
   int run() {
     block_signals();
     for (unsigned i = 0; i < supervision_.workers; ++i) {
-      if (!start_worker()) return stop(1);
+      if (!start_worker()) return worker_code_ ? *worker_code_ : stop(1);
     }
     supervision_.on_started();
     for (;;) {
@@ -55,7 +54,7 @@ class Supervisor {
         supervision_.on_reopen_log();
         tell_workers(SIGUSR1);
       }
-      if (!replace_the_dead()) return stop(1);
+      if (!replace_the_dead()) return worker_code_ ? *worker_code_ : stop(1);
     }
   }
 
@@ -77,6 +76,7 @@ class Supervisor {
     return ::sigismember(&pending, SIGTERM) == 1 || ::sigismember(&pending, SIGINT) == 1;
   }
 
+  /// False: no worker could be started; or this is one, and its work is done.
   bool start_worker() {
     std::fflush(nullptr);  // else the child would print what is buffered here once more
     const pid_t parent = ::getpid();
@@ -89,7 +89,8 @@ class Supervisor {
     if (child == 0) {
       ::prctl(PR_SET_PDEATHSIG, SIGTERM);
       if (::getppid() != parent) std::_Exit(1);  // it died before the line above
-      std::exit(supervision_.work());  // NOLINT(concurrency-mt-unsafe): there is one thread
+      worker_code_ = supervision_.work();
+      return false;
     }
     workers_.push_back(child);
     return true;
@@ -149,6 +150,7 @@ class Supervisor {
   const Supervision& supervision_;
   sigset_t signals_{};
   std::vector<pid_t> workers_;
+  std::optional<int> worker_code_;  ///< in a worker that has ended
   pid_t last_reaped_ = 0;
   std::deque<Clock::time_point> deaths_;
 };

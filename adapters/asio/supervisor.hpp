@@ -22,6 +22,9 @@ struct Supervision {
 /// waits for the workers to finish, and returns 0. Five deaths within ten seconds end it with 1:
 /// what kills workers so fast would go on. Workers do not outlive the parent, whatever ends it. To
 /// be called by a process with one thread.
+///
+/// Returns in each worker too, with the result of its work: so that what the worker has inherited
+/// or made is destroyed in order, threads first. The caller does nothing then but return it.
 [[nodiscard]] int supervise(const Supervision& supervision);
 
 }  // namespace tidegate::server
