@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the benchmarks: run.py --bin FOLDER [decisions] [scrape] [server]; all if none is named.
+"""Runs the benchmarks: run.py --bin FOLDER [NAME...]; all if none is named.
 
 Each compares with its peers in one run. Absolute figures mean nothing on a shared machine: read the
 ratios. Options that are not listed here go to the one benchmark that is named: `decisions --help`
@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
-BENCHMARKS = ["decisions", "scrape", "server", "tokens"]
+BENCHMARKS = ["decisions", "reload", "scrape", "server", "tokens"]
 
 
 def main() -> None:

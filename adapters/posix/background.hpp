@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <condition_variable>
 #include <exception>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -48,41 +50,45 @@ class Background {
   Background() = default;
   Background(const Background&) = delete;
   Background& operator=(const Background&) = delete;
+  /// Waits until the work that is under way is done.
   ~Background() {
-    if (thread_.joinable()) thread_.join();
+    std::unique_lock lock(state_->mutex);
+    state_->done.wait(lock, [this] { return !state_->busy; });
   }
 
   /// Starts `work`, unless some is under way or there is no thread to be had: whoever asks asks
-  /// again. Any thread.
+  /// again. Any thread; never waits.
   template <class Work>
   void run(Work work) noexcept {
-    if (busy_.exchange(true)) return;
+    if (state_->busy.exchange(true)) return;
     try {
-      const std::lock_guard lock(mutex_);
-      if (thread_.joinable()) thread_.join();  // has ended
-      thread_ = run_behind([this, work = std::move(work)]() mutable {
+      // Detached: the system lets a thread that it serves last also end late, and whoever decides
+      // would wait for that.
+      run_behind([state = state_, work = std::move(work)]() mutable {
         try {
-          work();
+          Work(std::move(work))();
         } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch)
           // No memory: whoever asks next begins again.
         }
-        busy_ = false;
-      });
+        const std::lock_guard lock(state->mutex);
+        state->busy = false;
+        state->done.notify_all();
+      }).detach();
     } catch (const std::exception&) {
-      busy_ = false;
+      state_->busy = false;
     }
   }
 
   /// In a child of fork: the thread stayed behind.
-  void after_fork() {
-    if (thread_.joinable()) thread_.detach();
-    busy_ = false;
-  }
+  void after_fork() { state_ = std::make_shared<State>(); }
 
  private:
-  std::atomic<bool> busy_ = false;
-  std::mutex mutex_;
-  std::thread thread_;
+  struct State {
+    std::atomic<bool> busy = false;
+    std::mutex mutex;
+    std::condition_variable done;
+  };
+  std::shared_ptr<State> state_ = std::make_shared<State>();  ///< the thread's too
 };
 
 }  // namespace tidegate::posix
