@@ -29,7 +29,7 @@ def main() -> None:
     print(report.table(["", "decisions", "longest, processor µs", "longest, wall µs",
                         "above 1 ms on the wall"], rows))
     longest = found["with_reloads"]["cpu_us"]
-    print(f"no pause above 1 ms from a reload: {longest:,.0f} µs of work in the longest decision, "
+    print(f"no decision does above 1 ms of work for a reload: {longest:,.0f} µs in the longest, "
           f"{'met' if longest < 1_000 else 'MISSED'}; a reload took "
           f"{found['longest_reload_us'] / 1000:,.0f} ms at most")
 
