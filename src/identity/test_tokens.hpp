@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/base64url.hpp"
 #include "identity/token_keys.hpp"
 #include "tidegate/config.hpp"
 
@@ -15,20 +16,6 @@ namespace tidegate {
 
 inline const std::string kTestSecret(32, 's');
 inline constexpr std::string_view kHs256 = R"({"alg":"HS256"})";
-
-inline std::string encode_base64url(std::string_view bytes) {
-  static constexpr std::string_view kAlphabet =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-  std::string text;
-  unsigned bits = 0;
-  int held = 0;
-  for (const char c : bytes) {
-    bits = bits << 8 | static_cast<unsigned char>(c);
-    for (held += 8; held >= 6; held -= 6) text += kAlphabet[bits >> (held - 6) & 0x3f];
-  }
-  if (held > 0) text += kAlphabet[bits << (6 - held) & 0x3f];
-  return text;
-}
 
 /// A token of these texts, whatever they are, with an HMAC by SHA-256.
 inline std::string signed_token(std::string_view payload, std::string_view header = kHs256,

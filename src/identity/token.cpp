@@ -6,7 +6,7 @@
 #include <optional>
 #include <utility>
 
-#include "identity/base64url.hpp"
+#include "core/base64url.hpp"
 
 namespace tidegate {
 namespace {

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "core/json_text.hpp"
-#include "identity/base64url.hpp"
+#include "core/base64url.hpp"
 #include "identity/json.hpp"
 
 namespace tidegate {

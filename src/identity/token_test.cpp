@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "identity/base64url.hpp"
+#include "core/base64url.hpp"
 #include "identity/test_tokens.hpp"
 
 namespace tidegate {

@@ -35,6 +35,7 @@ void set_places(Rule& rule, std::uint32_t number) {
   }
   for (Limit* limit : limits_of(rule)) {
     for (Counter& counter : *limit) {
+      counter.rule_name = rule.name;
       counter.rule = number;
       const auto place = std::distance(windows.begin(), windows.find(order_of(counter)));
       counter.place =

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include "algo/window.hpp"
 #include "core/hash.hpp"
@@ -20,6 +21,7 @@ struct Counter {
   /// rule alone. Tiers are no part of it: limits of two tiers with equal keys are one count, and
   /// share everything below.
   Hash128 key;
+  std::string_view rule_name = {};  ///< lives as long as the policy
   std::uint32_t rule = 0;  ///< number of the rule within its policy: counters of one rule share it
   std::uint8_t place = 0;  ///< number of the window within its rule, below kMaxWindowsPerRule
   std::uint32_t overflow_first = 0;  ///< this window's share of the overflow entries

@@ -27,6 +27,8 @@ struct Script {
   std::string sha1;
 };
 
+[[nodiscard]] Script make_script(std::string text);
+
 /// One call of a script, or one command. All keys of it share a slot.
 struct Call {
   Operation operation = Operation::check;

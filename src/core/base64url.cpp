@@ -1,4 +1,4 @@
-#include "identity/base64url.hpp"
+#include "core/base64url.hpp"
 
 #include <array>
 #include <cstdint>
@@ -8,9 +8,10 @@ namespace {
 
 constexpr std::uint8_t kNoDigit = 0xff;
 
+constexpr std::string_view kAlphabet =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
 constexpr auto kDigits = [] {
-  constexpr std::string_view kAlphabet =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
   std::array<std::uint8_t, 256> digits{};
   digits.fill(kNoDigit);
   for (std::size_t i = 0; i < kAlphabet.size(); ++i) {
@@ -38,6 +39,19 @@ std::optional<std::string> decode_base64url(std::string_view text) {
   }
   if ((bits & ((1U << held) - 1)) != 0) return std::nullopt;
   return bytes;
+}
+
+void append_base64url(std::string_view bytes, std::string& out) {
+  std::uint32_t bits = 0;
+  unsigned held = 0;
+  for (const char c : bytes) {
+    bits = bits << 8 | static_cast<unsigned char>(c);
+    for (held += 8; held >= 6;) {
+      held -= 6;
+      out += kAlphabet[bits >> held & 0x3f];
+    }
+  }
+  if (held != 0) out += kAlphabet[bits << (6 - held) & 0x3f];
 }
 
 }  // namespace tidegate

@@ -1,8 +1,9 @@
-#include "identity/base64url.hpp"
+#include "core/base64url.hpp"
 
 #include <gtest/gtest.h>
 
-#include "identity/test_tokens.hpp"
+#include <string>
+#include <string_view>
 
 namespace tidegate {
 namespace {

@@ -1,0 +1,17 @@
+// The parts of the script that decides checks, in the order in which they are joined. The twins of
+// the algorithms lie beside them in src/algo/.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace tidegate::redis {
+
+extern const std::string_view kBeginLua;
+extern const std::string_view kTokenBucketLua;
+extern const std::string_view kFixedWindowLua;
+extern const std::string_view kSlidingWindowCounterLua;
+extern const std::string_view kSlidingWindowLua;
+extern const std::string_view kCheckLua;
+
+}  // namespace tidegate::redis

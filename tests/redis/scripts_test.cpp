@@ -1,0 +1,381 @@
+// The script against the shared table: the same requests at the same times, and every answer equal.
+//
+//   scripts_test [SCHEDULES] [SEED]
+//
+// A schedule is a client of some rules, with a few dozen requests that wait, hurry, go back in
+// time, look, and meet another limit under the same name.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <cstdlib>
+#include <deque>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "store/memory/store.hpp"
+#include "store/redis/checks.hpp"
+#include "tests/redis/redis_server.hpp"
+
+namespace tidegate::redis {
+namespace {
+
+constexpr std::size_t kRequests = 24;
+constexpr std::size_t kSchedulesAtOnce = 256;
+constexpr Micros kBegin = 1'700'000'000'000'000;
+
+using Random = std::mt19937_64;
+
+std::uint64_t below(Random& random, std::uint64_t end) { return random() % end; }
+
+template <class T, std::size_t size>
+const T& one_of(Random& random, const std::array<T, size>& choices) {
+  return choices[below(random, size)];
+}
+
+Reply copy(const redisReply& from) {
+  Reply reply;
+  switch (from.type) {
+    case REDIS_REPLY_INTEGER:
+      reply.kind = Reply::Kind::integer;
+      reply.integer = from.integer;
+      break;
+    case REDIS_REPLY_STRING:
+      reply.kind = Reply::Kind::text;
+      reply.text.assign(from.str, from.len);
+      break;
+    case REDIS_REPLY_ERROR:
+      reply.kind = Reply::Kind::error;
+      reply.text.assign(from.str, from.len);
+      break;
+    case REDIS_REPLY_ARRAY:
+      reply.kind = Reply::Kind::array;
+      for (std::size_t i = 0; i < from.elements; ++i)
+        reply.elements.push_back(copy(*from.element[i]));
+      break;
+    default:
+      break;
+  }
+  return reply;
+}
+
+/// A limit that a configuration may have.
+WindowConfig random_window(Random& random, Algorithm algorithm) {
+  static constexpr std::array<std::uint64_t, 12> kLimits{1,  2,  3,   5,   7,     10,
+                                                         30, 60, 100, 997, 5'000, 70'000};
+  static constexpr std::array<std::uint64_t, 10> kMillis{
+      1, 3, 100, 999, 1'000, 60'000, 61'234, 3'600'000, 86'400'000, 31'622'400'000};
+  for (;;) {
+    WindowConfig window;
+    window.limit = one_of(random, kLimits);
+    const std::uint64_t millis = one_of(random, kMillis);
+    window.window = std::chrono::milliseconds(millis);
+    if (window.limit > millis * 1'000) continue;  // above a million a second
+    if (algorithm == Algorithm::sliding_window && window.limit > 1'000) continue;
+    if (algorithm == Algorithm::sliding_window_counter &&
+        window.limit * window.limit >= millis * 1'000 * kTicksPerMicro) {
+      continue;
+    }
+    if (algorithm == Algorithm::token_bucket && below(random, 2) == 0) {
+      const std::uint64_t burst = 1 + below(random, 3 * window.limit);
+      if (burst * millis / window.limit <= 31'622'400'000) window.burst = burst;
+    }
+    return window;
+  }
+}
+
+/// One client with his rules, in both stores.
+struct Schedule {
+  std::deque<std::string> names;
+  std::vector<Counter> counters;  ///< in force
+  std::vector<Window> others;     ///< another limit under each name
+  std::size_t enforced = 0;
+  Hash128 client;
+  Micros now = kBegin;
+  Micros step = 0;  ///< how far apart requests are, roughly
+  std::optional<Penalties> penalties;
+};
+
+Schedule random_schedule(Random& random, std::uint64_t number, const HashKey& key) {
+  static constexpr std::array kAlgorithms{Algorithm::token_bucket, Algorithm::fixed_window,
+                                          Algorithm::sliding_window_counter,
+                                          Algorithm::sliding_window};
+  Schedule schedule;
+  schedule.client = siphash128(key, "client" + std::to_string(number));
+  const std::size_t rules = 1 + below(random, 3);
+  Micros shortest = ~Micros{0};
+  for (std::size_t rule = 0; rule < rules; ++rule) {
+    const std::string& name = schedule.names.emplace_back("rule-" + std::to_string(rule));
+    const Algorithm algorithm = one_of(random, kAlgorithms);
+    const std::size_t windows = below(random, 4) == 0 ? 2 : 1;
+    for (std::size_t i = 0; i < windows; ++i) {
+      const WindowConfig config = random_window(random, algorithm);
+      const bool there = std::ranges::any_of(schedule.counters, [&](const Counter& counter) {
+        return counter.rule == rule &&
+               counter.window.window_us == static_cast<Micros>(config.window.count());
+      });
+      if (there) continue;
+      Counter& counter = schedule.counters.emplace_back();
+      counter.window = make_window(algorithm, config);
+      counter.rule_name = name;
+      counter.rule = static_cast<std::uint32_t>(rule);
+      const std::string text =
+          fmt::format("{}|{}|{}", name, to_string(algorithm), counter.window.window_us);
+      counter.key = {siphash128(key, text).low, siphash128(key, name).high};
+      WindowConfig other = config;
+      other.limit = 1 + below(random, config.limit);
+      if (other.burst) other.burst = std::max<std::uint64_t>(1, *other.burst / 2);
+      schedule.others.push_back(make_window(algorithm, other));
+      shortest = std::min(shortest, counter.window.window_us);
+    }
+    if (rule == 0 || below(random, 3) != 0) schedule.enforced = schedule.counters.size();
+  }
+  // From many requests in a slice to one in a window.
+  const Window& first = schedule.counters[below(random, schedule.counters.size())].window;
+  schedule.step =
+      1 + first.window_us / (1 + below(random, 2 * std::min<std::uint64_t>(first.limit, 50)));
+  schedule.now += below(random, 1'000'000'000'000);
+  if (below(random, 3) == 0) {
+    Penalties& penalties = schedule.penalties.emplace();
+    penalties.detection =
+        std::min(1'000 + below(random, 40 * shortest), kMaxWindow_us) * kTicksPerMicro;
+    penalties.threshold = 1 + below(random, 3);
+    penalties.multipliers = {1, 2, static_cast<std::uint32_t>(3 + below(random, 5))};
+    penalties.count_key = siphash128(key, "count");
+    penalties.cooldown_key = siphash128(key, "cooldown");
+  }
+  return schedule;
+}
+
+void pass_time(Random& random, Schedule& schedule) {
+  switch (below(random, 10)) {
+    case 0:
+      break;
+    case 1:
+      schedule.now -= below(random, schedule.step + 1);
+      break;
+    case 2:
+      schedule.now += below(random, 20 * schedule.step + 1);
+      break;
+    case 3: {  // to the end of a window, exactly or nearly
+      const Micros window =
+          schedule.counters[below(random, schedule.counters.size())].window.window_us;
+      schedule.now += window - schedule.now % window + below(random, 3) - 1;
+      break;
+    }
+    default:
+      schedule.now += below(random, 2 * schedule.step);
+  }
+}
+
+struct Request {
+  std::vector<Charge> charges;
+  std::vector<Verdict> memory;
+  std::vector<Verdict> redis;
+  Check check;
+};
+
+std::uint64_t random_cost(Random& random, const Window& window) {
+  switch (below(random, 8)) {
+    case 0:
+      return 0;
+    case 1:
+      return 1 + below(random, window.capacity);
+    case 2:
+      return std::min<std::uint64_t>(window.capacity, 2);
+    default:
+      return 1;
+  }
+}
+
+Request random_request(Random& random, Schedule& schedule) {
+  if (below(random, 6) == 0) {
+    const std::size_t i = below(random, schedule.counters.size());
+    std::swap(schedule.counters[i].window, schedule.others[i]);
+  }
+  Request request;
+  const std::uint64_t wanted =
+      below(random, 5) == 0 ? random_cost(random, schedule.counters[0].window) : 1;
+  for (const Counter& counter : schedule.counters) {
+    const std::uint64_t cost =
+        below(random, 12) == 0 ? random_cost(random, counter.window) : wanted;
+    request.charges.push_back({&counter, schedule.client, std::min(cost, counter.window.capacity)});
+  }
+  request.memory.resize(request.charges.size());
+  request.redis.resize(request.charges.size());
+  request.check = {.charges = request.charges,
+                   .enforced = schedule.enforced,
+                   .penalties = schedule.penalties ? &*schedule.penalties : nullptr,
+                   .client = schedule.client};
+  return request;
+}
+
+/// What the engine does with the answer of the memory store.
+Cooldown ask_memory(MemoryStore& store, Request& request, Micros now_us) {
+  const Ticks now = ticks_from_micros(now_us);
+  const Check& check = request.check;
+  const std::span verdicts(request.memory);
+  const auto enforced = check.charges.first(check.enforced);
+  Cooldown cooldown;
+  if (check.penalties != nullptr) {
+    cooldown =
+        store.apply(enforced, now, verdicts.first(check.enforced), *check.penalties, check.client);
+  } else {
+    store.apply(enforced, now, verdicts.first(check.enforced));
+  }
+  std::vector<Charge> shadows(check.charges.begin() + static_cast<std::ptrdiff_t>(check.enforced),
+                              check.charges.end());
+  if (cooldown.refused) {
+    for (Charge& shadow : shadows) shadow.cost = 0;
+  }
+  if (!shadows.empty()) store.apply(shadows, now, verdicts.subspan(check.enforced));
+  return cooldown;
+}
+
+std::string told(const Charge& charge, const Verdict& verdict) {
+  return fmt::format("{} {}/{} us cost {}: admitted {} remaining {} reset {} retry {} more {}",
+                     to_string(charge.counter->window.algorithm), charge.counter->window.limit,
+                     charge.counter->window.window_us, charge.cost, verdict.admitted,
+                     verdict.quota.remaining, verdict.quota.reset_us, verdict.quota.retry_after_us,
+                     verdict.quota.more_after_us);
+}
+
+bool same(const Verdict& a, const Verdict& b) {
+  return a.admitted == b.admitted && a.quota.remaining == b.quota.remaining &&
+         a.quota.reset_us == b.quota.reset_us && a.quota.retry_after_us == b.quota.retry_after_us &&
+         a.quota.more_after_us == b.quota.more_after_us;
+}
+
+class Comparison {
+ public:
+  explicit Comparison(std::uint64_t seed)
+      : seed_(seed), random_(seed), connection_(server_.connect()) {
+    const RawReply loaded =
+        RedisServer::command(*connection_, {"SCRIPT", "LOAD", check_script().text});
+    if (loaded->type != REDIS_REPLY_STRING || check_script().sha1 != loaded->str) {
+      throw std::runtime_error(fmt::format("the script cannot be loaded: {}", loaded->str));
+    }
+  }
+
+  /// Each schedule has a table of its own: what is evicted there moves time for others.
+  int run(std::uint64_t first, std::size_t count) {
+    const StoreGeometry geometry{.capacity = 512, .log_slots = 1 << 16};
+    const std::size_t bytes = MemoryStore::bytes_needed(geometry);
+    const std::unique_ptr<std::byte, decltype(&std::free)> memory(
+        static_cast<std::byte*>(std::aligned_alloc(4096, bytes)), &std::free);
+    const std::span<std::byte> all(memory.get(), bytes);
+    int wrong = 0;
+    for (std::uint64_t number = first; number < first + count; ++number) {
+      std::ranges::fill(all, std::byte{});
+      MemoryStore::format(all, geometry);
+      auto store = MemoryStore::attach(all, geometry, kAnyTime);
+      if (!store) throw std::runtime_error(store.error().message);
+      wrong += compare(**store, number) ? 0 : 1;
+    }
+    const RawReply flushed = RedisServer::command(*connection_, {"FLUSHALL"});
+    return wrong;
+  }
+
+  std::uint64_t decisions = 0;
+  std::uint64_t cut_short = 0;  ///< schedules
+
+ private:
+  bool compare(MemoryStore& store, std::uint64_t number) {
+    Random random(seed_ ^ (number * 0x9e37'79b9'7f4a'7c15));
+    Schedule schedule = random_schedule(random, number, {1, 2});
+    // The rings are for the larger of both limits.
+    std::vector<Counter*> counters;
+    for (std::size_t i = 0; i < schedule.counters.size(); ++i) {
+      Counter& counter = schedule.counters[i];
+      counter.overflow_count = 4;
+      if (counter.window.algorithm == Algorithm::sliding_window) {
+        counter.ring_slots = static_cast<std::uint32_t>(counter.window.limit);
+      }
+      counters.push_back(&counter);
+    }
+    if (auto bound = store.bind(counters, ticks_from_micros(schedule.now), true); !bound) {
+      throw std::runtime_error(bound.error().message);
+    }
+    std::vector<std::string> history;
+    for (std::size_t i = 0; i < kRequests; ++i) {
+      pass_time(random, schedule);
+      schedule.now = std::min(schedule.now, kLatest / kTicksPerMicro);  // the engine's last
+      Request request = random_request(random, schedule);
+      const Cooldown cooldown = ask_memory(store, request, schedule.now);
+      CheckAnswer answer{.verdicts = request.redis, .cooldown = {}, .error = {}};
+      const std::string failure = ask_redis(request, schedule.now, answer);
+      ++decisions;
+      bool equal = failure.empty() && answer.error.empty() &&
+                   cooldown.refused == answer.cooldown.refused &&
+                   cooldown.left_us == answer.cooldown.left_us;
+      std::string line = fmt::format("at {}: cooldown {} {} / {} {} {}{}\n", schedule.now,
+                                     cooldown.refused, cooldown.left_us, answer.cooldown.refused,
+                                     answer.cooldown.left_us, failure, answer.error);
+      for (std::size_t c = 0; c < request.charges.size(); ++c) {
+        equal = equal && same(request.memory[c], request.redis[c]);
+        line +=
+            fmt::format("  {}{}\n    C++ {}\n    Lua {}\n", c < schedule.enforced ? "" : "shadow ",
+                        schedule.counters[c].rule_name, told(request.charges[c], request.memory[c]),
+                        told(request.charges[c], request.redis[c]));
+      }
+      history.push_back(std::move(line));
+      if (equal) continue;
+      // Whoever takes over an expired entry is put to the time that its owner had used: stricter,
+      // and nothing that Redis has.
+      if (store.counts().evictions != 0) {
+        ++cut_short;
+        return true;
+      }
+      fmt::print("seed {} schedule {} differs at request {}:\n", seed_, number, i);
+      for (std::size_t last = history.size() > 4 ? history.size() - 4 : 0; last < history.size();
+           ++last) {
+        fmt::print("{}", history[last]);
+      }
+      return false;
+    }
+    return true;
+  }
+
+  std::string ask_redis(const Request& request, Micros now, CheckAnswer& answer) {
+    const Call call = codec_.encode({&request.check, 1}, now);
+    std::vector<std::string> words{"EVALSHA", call.script->sha1, std::to_string(call.keys)};
+    words.insert(words.end(), call.arguments.begin(), call.arguments.end());
+    const RawReply reply = RedisServer::command(*connection_, words);
+    if (reply->type == REDIS_REPLY_ERROR) return reply->str;
+    const auto decoded = CheckCodec::decode(copy(*reply), {&answer, 1});
+    return decoded ? "" : decoded.error().message;
+  }
+
+  std::uint64_t seed_;
+  Random random_;
+  RedisServer server_;
+  Context connection_;
+  CheckCodec codec_{KeyNames("ratelimit", "test")};
+};
+
+int run(std::uint64_t schedules, std::uint64_t seed) {
+  Comparison comparison(seed);
+  int wrong = 0;
+  for (std::uint64_t first = 0; first < schedules && wrong < 5; first += kSchedulesAtOnce) {
+    wrong += comparison.run(first, std::min<std::uint64_t>(kSchedulesAtOnce, schedules - first));
+  }
+  const bool enough = comparison.cut_short * 1'000 <= schedules;
+  fmt::print("{} schedules ({} cut short{}), {} decisions, {} mismatches (seed {})\n", schedules,
+             comparison.cut_short, enough ? "" : ": too many", comparison.decisions, wrong, seed);
+  return wrong == 0 && enough ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace tidegate::redis
+
+int main(int count, char** arguments) {
+  const std::uint64_t schedules = count > 1 ? std::strtoull(arguments[1], nullptr, 10) : 2'000;
+  const std::uint64_t seed =
+      count > 2
+          ? std::strtoull(arguments[2], nullptr, 10)
+          : static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch().count());
+  return tidegate::redis::run(schedules, seed);
+}
