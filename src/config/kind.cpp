@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "config/duration.hpp"
+#include "core/redis_url.hpp"
 #include "identity/identity.hpp"
 #include "policy/pattern.hpp"
 
@@ -39,34 +40,8 @@ std::function<Problem(const std::string&)> unless(Test allowed) {
 }
 
 Problem redis_url_problem(const std::string& value) {
-  std::string_view rest = value;
-  const auto scheme = rest.find("://");
-  const std::string_view name = rest.substr(0, scheme);
-  if (scheme == std::string_view::npos || (name != "redis" && name != "rediss" && name != "unix")) {
-    return "it begins with none of the three";
-  }
-  rest.remove_prefix(scheme + 3);
-  if (std::ranges::any_of(rest, [](char c) { return is_control(c) || c == ' '; })) {
-    return "it has a space or control character";
-  }
-  // Behind the last @, since a password may hold one that was not escaped.
-  if (const auto at = rest.rfind('@'); at != std::string_view::npos) rest.remove_prefix(at + 1);
-  if (name == "unix") {
-    if (!rest.starts_with('/')) return "the path of a socket is absolute";
-    return std::nullopt;
-  }
-  std::string_view host = rest.substr(0, rest.find_first_of("/?"));
-  if (const auto colon = host.rfind(':'); colon != std::string_view::npos && !host.ends_with(']')) {
-    const std::string_view port = host.substr(colon + 1);
-    unsigned number = 0;
-    const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
-    if (error != std::errc{} || end != port.data() + port.size() || number < 1 || number > 65'535) {
-      return "its port is not a number from 1 to 65535";
-    }
-    host = host.substr(0, colon);
-  }
-  if (host.empty()) return "it names no host";
-  return std::nullopt;
+  const auto url = parse_redis_url(value);
+  return url ? std::nullopt : std::optional(std::string(url.error()));
 }
 
 }  // namespace
