@@ -58,9 +58,4 @@ Micros Breaker::until_probe(Micros now) const {
   return until > now ? until - now : 0;
 }
 
-Micros Breaker::outage_us(Micros now) const {
-  const Micros began = memory_.opened_at.load();
-  return memory_.open_until.load() != 0 && now > began ? now - began : 0;
-}
-
 }  // namespace tidegate

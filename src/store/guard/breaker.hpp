@@ -57,8 +57,8 @@ class Breaker {
 
   /// Until the next probe; 0 if one is due or none is needed.
   [[nodiscard]] Micros until_probe(Micros now) const;
-  /// How long this outage lasts; 0 where there is none.
-  [[nodiscard]] Micros outage_us(Micros now) const;
+  /// When the last outage began.
+  [[nodiscard]] Micros began() const { return memory_.opened_at.load(); }
 
  private:
   Options options_;

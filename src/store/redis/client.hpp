@@ -12,6 +12,7 @@
 #include "store/redis/failure.hpp"
 #include "store/redis/network.hpp"
 #include "store/redis/reply.hpp"
+#include "store/redis/tls.hpp"
 #include "tidegate/config.hpp"
 
 namespace tidegate::redis {
@@ -51,17 +52,19 @@ class Listener {
   virtual void on_error(Operation operation, ErrorType type) = 0;
   /// Another server answers for what was counted before: what is remembered of its answers is void.
   virtual void on_master_changed() {}
+  /// A server answers that may be asked, after there was none.
+  virtual void on_ready(Micros now) = 0;
   /// Worth a line in the log, at most once for each occasion ("min-replicas-to-write is 0").
   virtual void on_remark(std::string_view event, std::string_view message) = 0;
 };
 
 struct ClientOptions {
-  RedisConfig config;                ///< checked by the configuration
-  std::string password;              ///< of the URL; see parse_url
-  std::string sentinel_password;     ///< the value of password_env
-  std::string ca, certificate, key;  ///< PEM, of the files that the configuration names
-  std::uint32_t connections = 1;     ///< to one node at most: this worker's part of pool_size
-  std::uint64_t seed = 0;            ///< of the jitter
+  RedisConfig config;             ///< checked by the configuration
+  std::string sentinel_password;  ///< the value of password_env
+  /// Of the files that the configuration names; null: no TLS. Shared by clients.
+  std::shared_ptr<const TlsContext> tls;
+  std::uint32_t connections = 1;  ///< to one node at most: this worker's part of pool_size
+  std::uint64_t seed = 0;         ///< of the jitter
 };
 
 /// Not thread-safe: one per event loop. Times are microseconds of a clock that never goes back.

@@ -1,0 +1,221 @@
+#include "store/guard/guard.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace tidegate {
+namespace {
+
+/// The most a script call decides at once.
+constexpr std::size_t kMostChecks = redis::CheckCodec::kMostChecks;
+
+std::string_view what_happens(FailureMode mode) {
+  switch (mode) {
+    case FailureMode::fail_open:
+      return "requests are let through";
+    case FailureMode::fail_closed:
+      return "requests are answered 503";
+    case FailureMode::local:
+      return "each host enforces the limits on its own";
+  }
+  return "";
+}
+
+}  // namespace
+
+Guard::Guard(const Options& options, redis::ClientOptions client, redis::CheckCodec codec,
+             redis::Network& network, BreakerMemory& breaker, GuardObserver& observer)
+    : options_(options),
+      codec_(std::move(codec)),
+      breaker_(options.breaker, breaker),
+      observer_(observer),
+      random_(options.seed),
+      client_(std::move(client), network, *this) {}
+
+bool Guard::ask(Question& question, Micros now) {
+  question.asked_ = now;
+  question.call_ = 0;
+  question.cooldown = {};
+  question.by = AnsweredBy::store;
+  if (question.check.charges.empty() && question.check.penalties == nullptr) return true;
+  const Breaker::Leave leave = breaker_.may_leave(now);
+  if (leave == Breaker::Leave::no) {
+    fail(question, now);
+    return true;
+  }
+  if (leave == Breaker::Leave::probe) {
+    Question* const one = &question;
+    send({&one, 1}, true, now);
+    return false;
+  }
+  // What was denied by a store that may be gone by now is no reason to refuse anybody.
+  if (!suspect_ && breaker_.trusted() &&
+      denials_.denies(question.check, now, question.verdicts, question.cooldown)) {
+    return true;
+  }
+  queue_.push_back(&question);
+  return false;
+}
+
+void Guard::cancel(Question& question) {
+  if (question.call_ == 0) {
+    std::ranges::replace(queue_, &question, static_cast<Question*>(nullptr));
+    return;
+  }
+  const auto found = exchanges_.find(question.call_);
+  if (found == exchanges_.end()) return;
+  for (Asked& asked : found->second.questions) {
+    if (asked.question == &question) asked.question = nullptr;
+  }
+}
+
+void Guard::flush(Micros now) {
+  std::erase(queue_, nullptr);
+  if (client_.by_slot()) {
+    std::ranges::stable_sort(
+        queue_, {}, [this](const Question* question) { return codec_.slot_of(question->check); });
+  }
+  std::vector<Question*> leaving;
+  leaving.swap(queue_);
+  for (std::size_t first = 0; first < leaving.size();) {
+    std::size_t end = std::min(first + kMostChecks, leaving.size());
+    if (client_.by_slot()) {
+      const redis::Slot slot = codec_.slot_of(leaving[first]->check);
+      for (std::size_t i = first + 1; i < end; ++i) {
+        if (codec_.slot_of(leaving[i]->check) != slot) end = i;
+      }
+    }
+    send(std::span(leaving).subspan(first, end - first), false, now);
+    first = end;
+  }
+  client_.flush(now);
+}
+
+void Guard::send(std::span<Question* const> questions, bool probe, Micros now) {
+  const std::uint64_t number = ++last_call_;
+  Exchange& exchange = exchanges_[number];
+  exchange.probe = probe;
+  std::vector<Check> checks;
+  checks.reserve(questions.size());
+  Micros asked = now;
+  for (Question* const question : questions) {
+    question->call_ = number;
+    asked = std::min(asked, question->asked_);
+    exchange.questions.push_back({question, question->check.charges.size()});
+    checks.push_back(question->check);
+  }
+  client_.call(number, codec_.encode(checks), asked + options_.decision_timeout_us, now);
+}
+
+void Guard::on_reply(std::uint64_t call, const redis::Reply& reply, Micros now) {
+  auto taken = exchanges_.extract(call);
+  if (taken.empty()) return;
+  const Exchange& exchange = taken.mapped();
+  std::size_t charges = 0;
+  for (const Asked& asked : exchange.questions) charges += asked.charges;
+  std::vector<Verdict> verdicts(charges);
+  std::vector<redis::CheckAnswer> answers(exchange.questions.size());
+  std::span<Verdict> rest(verdicts);
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    answers[i].verdicts = rest.first(exchange.questions[i].charges);
+    rest = rest.subspan(exchange.questions[i].charges);
+  }
+  if (const auto decoded = redis::CheckCodec::decode(reply, answers); !decoded) {
+    observer_.on_error(redis::Operation::check, decoded.error().type);
+    return end_exchange(exchange, decoded.error(), now);
+  }
+  suspect_ = false;
+  if (breaker_.succeed(exchange.probe)) end_outage(now);
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    Question* const question = exchange.questions[i].question;
+    if (question == nullptr) continue;
+    if (!answers[i].error.empty()) {
+      // One client's keys hold what is not ours: no fault of the server, and none of others.
+      observer_.on_error(redis::Operation::check, redis::ErrorType::protocol);
+      observer_.on_event("foreign_value", answers[i].error);
+      fail(*question, now);
+    } else {
+      std::ranges::copy(answers[i].verdicts, question->verdicts.begin());
+      question->cooldown = answers[i].cooldown;
+      denials_.note(question->check, now, question->verdicts, question->cooldown);
+    }
+    question->answered();
+  }
+}
+
+void Guard::on_failure(std::uint64_t call, const redis::Failure& failure, Micros now) {
+  auto taken = exchanges_.extract(call);
+  if (!taken.empty()) end_exchange(taken.mapped(), failure, now);
+}
+
+/// One exchange has failed, whatever the number of those who asked in it.
+void Guard::end_exchange(const Exchange& exchange, const redis::Failure& failure, Micros now) {
+  suspect_ = true;
+  if (breaker_.fail(exchange.probe, now)) begin_outage(failure);
+  for (const Asked& asked : exchange.questions) {
+    if (asked.question == nullptr) continue;
+    fail(*asked.question, now);
+    asked.question->answered();
+  }
+}
+
+void Guard::fail(Question& question, Micros now) {
+  switch (options_.failure_mode) {
+    case FailureMode::fail_open:
+      question.by = AnsweredBy::fail_open;
+      return;
+    case FailureMode::local:
+      question.by = AnsweredBy::local;
+      return;
+    case FailureMode::fail_closed:
+      break;
+  }
+  question.by = AnsweredBy::fail_closed;
+  // Spread by a fifth either way, so that not all come back at once.
+  constexpr Micros kLeast = 1'000'000;
+  const Micros wait = std::max(breaker_.until_probe(now), kLeast);
+  random_ = random_ * 6'364'136'223'846'793'005 + 1'442'695'040'888'963'407;
+  question.retry_us = std::max(kLeast, wait * 4 / 5 + (random_ >> 33) % (wait * 2 / 5 + 1));
+}
+
+void Guard::begin_outage(const redis::Failure& failure) {
+  observer_.on_event("redis_outage_began",
+                     fmt::format("{}: {}; {} until it answers again", to_string(failure.type),
+                                 failure.message, what_happens(options_.failure_mode)));
+}
+
+void Guard::end_outage(Micros now) {
+  observer_.on_event("redis_outage_ended",
+                     fmt::format("Redis answers again, after {:.1f} s",
+                                 static_cast<double>(now - breaker_.began()) / 1e6));
+}
+
+void Guard::on_exchange(redis::Operation operation, Micros latency_us) {
+  observer_.on_exchange(operation, latency_us);
+}
+
+void Guard::on_error(redis::Operation operation, redis::ErrorType type) {
+  suspect_ = true;
+  observer_.on_error(operation, type);
+}
+
+void Guard::on_master_changed() { denials_.clear(); }
+
+void Guard::on_ready(Micros now) { breaker_.hurry(now); }
+
+void Guard::on_remark(std::string_view event, std::string_view message) {
+  observer_.on_event(event, message);
+}
+
+void Guard::shut_down(Micros now) {
+  for (Question* const question : std::exchange(queue_, {})) {
+    if (question == nullptr) continue;
+    fail(*question, now);
+    question->answered();
+  }
+  client_.shut_down(now);
+}
+
+}  // namespace tidegate
