@@ -9,6 +9,7 @@
 
 #include "config/kind.hpp"
 #include "config/limit.hpp"
+#include "core/redis_url.hpp"
 
 namespace tidegate::config {
 namespace {
@@ -205,8 +206,37 @@ void check_identification(Findings& findings, const ClientIdentificationConfig& 
   }
 }
 
-void check_redis(Findings& findings, const RedisConfig& redis) {
+/// What a topology leaves of what a URL may say.
+void check_redis_url(Findings& findings, const RateLimitConfig& config, const std::string& path) {
+  using Topology = RedisConfig::Topology;
+  const RedisConfig& redis = config.redis;
+  if (findings.faulty(path)) return;
+  if (redis.url.empty()) {
+    if (config.backend == BackendKind::redis && redis.topology != Topology::sentinel) {
+      findings.fault(path, refusal("nothing, and backend \"redis\"",
+                                   "where Redis is, as \"redis://localhost:6379/0\""));
+    } else if (config.backend == BackendKind::memory && redis.topology != Topology::single) {
+      findings.warn(
+          fmt::format("{}.redis.topology", kRoot),
+          "is of no use: with neither a url nor backend = \"redis\" counts are in memory");
+    }
+    return;
+  }
+  const auto url = parse_redis_url(redis.url);
+  if (!url || redis.topology != Topology::cluster) return;
+  if (!url->path.empty()) {
+    findings.fault(path,
+                   "found a unix socket, allowed with topology \"cluster\": a host and a port");
+  } else if (url->database != 0) {
+    findings.fault(path, fmt::format("found the database {}, allowed with topology \"cluster\": 0",
+                                     url->database));
+  }
+}
+
+void check_redis(Findings& findings, const RateLimitConfig& config) {
+  const RedisConfig& redis = config.redis;
   const std::string path = fmt::format("{}.redis", kRoot);
+  check_redis_url(findings, config, path + ".url");
   const std::string sentinels = path + ".sentinel.sentinels";
   if (redis.topology == RedisConfig::Topology::sentinel && redis.sentinel.sentinels.empty() &&
       !findings.faulty(sentinels)) {
@@ -233,7 +263,7 @@ void check_together(Findings& findings, const RateLimitConfig& config) {
   check_log_slots(findings, config);
   check_memory_mode(findings, config);
   check_identification(findings, config.client_identification);
-  check_redis(findings, config.redis);
+  check_redis(findings, config);
 }
 
 }  // namespace tidegate::config

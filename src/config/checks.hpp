@@ -13,7 +13,4 @@ inline constexpr std::string_view kRoot = "rate_limiting";
 /// Limits, names, exemptions, proxies: every check that one value alone does not decide.
 void check_together(Findings& findings, const RateLimitConfig& config);
 
-/// Faults for what this version cannot do yet.
-void check_not_yet(Findings& findings, const RateLimitConfig& config);
-
 }  // namespace tidegate::config

@@ -90,15 +90,15 @@ std::expected<LoadedConfig, std::vector<Fault>> parse_config(std::string_view to
   if (!backend_given && !config.redis.url.empty()) config.backend = BackendKind::redis;
 
   config::check_together(findings, config);
-  config::check_not_yet(findings, config);
   loaded.secrets = config::take_secrets(findings, environment, config);
+  config::take_redis_files(findings, read_file, loaded);
   config::take_token_keys(findings, environment, read_file, loaded);
   if (findings.any_faults()) return std::unexpected(findings.take_faults());
 
   for (std::string& warning : findings.take_warnings()) {
     loaded.warnings.push_back(std::move(warning));
   }
-  for (std::string& warning : config::environment_warnings(environment, config, backend_given)) {
+  for (std::string& warning : config::environment_warnings(environment, config)) {
     loaded.warnings.push_back(std::move(warning));
   }
   return loaded;
@@ -108,7 +108,6 @@ std::vector<Fault> validate(const RateLimitConfig& config) {
   Findings findings;
   config::check_table(findings, std::string{kRoot}, config::root_fields(), config);
   config::check_together(findings, config);
-  config::check_not_yet(findings, config);
   return findings.take_faults();
 }
 

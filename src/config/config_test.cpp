@@ -270,14 +270,16 @@ TEST(Validate, RefusesTwoRulesOfOneName) {
   EXPECT_EQ(keys_of(validate(config)), std::vector<std::string>{"rate_limiting.endpoints[1].name"});
 }
 
-TEST(Validate, RefusesWhatIsNotThereYet) {
+TEST(Validate, WantsToKnowWhereRedisIs) {
   RateLimitConfig config;
   config.backend = BackendKind::redis;
-  const auto faults = validate(config);
-  ASSERT_EQ(faults.size(), 1u);
-  for (const Fault& fault : faults) {
-    EXPECT_NE(fault.message.find("not available in this version"), std::string::npos);
-  }
+  EXPECT_EQ(keys_of(validate(config)), std::vector<std::string>{"rate_limiting.redis.url"});
+  config.redis.url = "redis://localhost/3";
+  EXPECT_TRUE(validate(config).empty());
+  config.redis.topology = RedisConfig::Topology::cluster;
+  EXPECT_EQ(keys_of(validate(config)), std::vector<std::string>{"rate_limiting.redis.url"});
+  config.redis.url = "redis://localhost";
+  EXPECT_TRUE(validate(config).empty());
 }
 
 }  // namespace

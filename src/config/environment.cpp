@@ -119,6 +119,12 @@ void overlay_environment(Findings& findings, const Environment& environment, Tab
     overlay_default(findings, Place{at->first, 0, 0}, at->second, root);
   }
 
+  // The long name, which is laid over it, wins.
+  if (const auto at = environment.find(kRedisVariable);
+      at != environment.end() && !at->second.empty()) {
+    set(root, {"redis", "url"}, Node{.place = Place{at->first, 0, 0}, .value = at->second});
+  }
+
   struct Assignment {
     Place place;
     const KeyPath* path;
@@ -145,7 +151,7 @@ void overlay_environment(Findings& findings, const Environment& environment, Tab
 }
 
 std::vector<std::string> environment_warnings(const Environment& environment,
-                                              const RateLimitConfig& config, bool backend_given) {
+                                              const RateLimitConfig& config) {
   // Variables that the configuration names hold secrets.
   std::set<std::string_view> named{kDefaultVariable, kConfigVariable, config.admin_token_env,
                                    config.redis.hash_key_env, config.redis.sentinel.password_env};
@@ -160,12 +166,6 @@ std::vector<std::string> environment_warnings(const Environment& environment,
     if (named.contains(at->first) || variables().contains(at->first)) continue;
     warnings.push_back(fmt::format("{}: no such key, so the variable is ignored; the nearest is {}",
                                    at->first, nearest(at->first, names)));
-  }
-  const auto redis = environment.find(kRedisVariable);
-  if (redis != environment.end() && !redis->second.empty() && !backend_given) {
-    warnings.push_back(
-        "REDIS_URL: ignored, the Redis backend is not available in this version; counting in "
-        "memory");
   }
   return warnings;
 }

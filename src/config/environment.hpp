@@ -21,7 +21,6 @@ void overlay_environment(Findings& findings, const Environment& environment, Tab
 /// Warns of RATE_LIMIT_ variables that nothing reads (the prefix is not ours alone, so they are no
 /// fault), and of REDIS_URL while there is no Redis backend.
 [[nodiscard]] std::vector<std::string> environment_warnings(const Environment& environment,
-                                                            const RateLimitConfig& config,
-                                                            bool backend_given);
+                                                            const RateLimitConfig& config);
 
 }  // namespace tidegate::config

@@ -142,21 +142,17 @@ TEST(Environment, UnknownVariablesAreWarnedAbout) {
                   .empty());
 }
 
-TEST(RedisUrl, AloneIsAWarning) {
-  const auto warnings = warnings_of({{"REDIS_URL", "redis://u:secret@h"}});
-  ASSERT_EQ(warnings.size(), 1u);
-  EXPECT_NE(warnings[0].find("REDIS_URL"), std::string::npos);
-  EXPECT_EQ(warnings[0].find("secret"), std::string::npos);
-  EXPECT_TRUE(warnings_of({{"REDIS_URL", ""}}).empty());
-  EXPECT_TRUE(
-      warnings_of({{"REDIS_URL", "redis://h"}}, "[rate_limiting]\nbackend = \"memory\"\n").empty());
-}
-
-TEST(RedisUrl, OfOurOwnAsksForRedis) {
-  const auto faults = faults_of({{"RATE_LIMIT_REDIS__URL", "redis://localhost"}});
+TEST(RedisUrl, AsksForRedisUnderEitherName) {
+  EXPECT_EQ(parsed({{"REDIS_URL", "redis://h"}}).backend, BackendKind::redis);
+  EXPECT_EQ(parsed({{"RATE_LIMIT_REDIS__URL", "redis://h"}}).backend, BackendKind::redis);
+  EXPECT_EQ(parsed({{"REDIS_URL", ""}}).backend, BackendKind::memory);
+  EXPECT_EQ(
+      parsed({{"REDIS_URL", "redis://short"}, {"RATE_LIMIT_REDIS__URL", "redis://long"}}).redis.url,
+      "redis://long");
+  const auto faults = faults_of({{"REDIS_URL", "http://u:secret@h"}});
   ASSERT_EQ(faults.size(), 1u);
-  EXPECT_EQ(faults[0].file, "RATE_LIMIT_REDIS__URL");
-  EXPECT_NE(faults[0].message.find("not available in this version"), std::string::npos);
+  EXPECT_EQ(faults[0].file, "REDIS_URL");
+  EXPECT_EQ(faults[0].message.find("secret"), std::string::npos);
   EXPECT_EQ(
       parsed({{"RATE_LIMIT_REDIS__URL", "redis://localhost"}, {"RATE_LIMIT_BACKEND", "memory"}})
           .redis.url,

@@ -20,4 +20,8 @@ using Secrets = std::map<std::string, std::string, std::less<>>;
 [[nodiscard]] Secrets take_secrets(Findings& findings, const Environment& environment,
                                    const RateLimitConfig& config);
 
+/// Reads the files with certificates and keys for rediss:// into `loaded`. One that cannot be read
+/// is a fault.
+void take_redis_files(Findings& findings, const FileReader& read_file, LoadedConfig& loaded);
+
 }  // namespace tidegate::config

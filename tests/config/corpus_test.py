@@ -64,13 +64,12 @@ FAULTY_VARIABLES = [
     ("RATE_LIMIT_TIERS", "[{name = 'other', limit = 5, window = 60}]",
      'rate_limiting.tiers[0].name: found the string "other", allowed: any name but "default", '
      '"preflight" and "other" (these name counts of our own)'),
-    ("RATE_LIMIT_BACKEND", "redis",
-     "rate_limiting.backend: the Redis backend is not available in this version"),
     ("RATE_LIMIT_ADMIN__TOKEN_ENV", "TOKEN",
      'rate_limiting.admin.token_env: found the variable "TOKEN" that is not set, allowed: the name '
      "of a variable that holds the secret"),
-    ("RATE_LIMIT_REDIS__URL", "redis://:hunter2@localhost/0",
-     "rate_limiting.redis.url: the Redis backend is not available in this version"),
+    ("RATE_LIMIT_REDIS__URL", "redis://:hunter2@localhost/x",
+     "rate_limiting.redis.url: found another string, allowed: redis://, rediss:// or "
+     'unix://, as "redis://localhost:6379/0"; or "": no Redis (its database is not a number)'),
 ]
 
 
@@ -282,11 +281,10 @@ class Variables(InAFolder):
         self.expect_defaults(self.check(variables={"RATE_LIMIT_SHADOW": "false",
                                                    "RATE_LIMIT_BACKEND": "memory"}))
 
-    def test_a_redis_url_alone_is_a_warning(self):
+    def test_a_redis_url_asks_for_redis_and_is_not_shown(self):
         answer = self.check(variables={"REDIS_URL": "redis://:hunter2@localhost/0"})
-        self.expect_defaults(answer)
-        self.assertTrue(answer.aside.startswith("warning: REDIS_URL: ignored, "), answer.aside)
-        self.assertNotIn("hunter2", answer.aside)
+        self.assertEqual(answer.code, 0)
+        self.assertNotIn("hunter2", "".join(answer.faults) + answer.aside)
 
     def test_an_unknown_one_is_a_warning(self):
         answer = self.check(variables={"RATE_LIMIT_DEFALT_LIMIT": "5"})
