@@ -27,13 +27,14 @@ inline constexpr std::size_t kPage = 4096;
 
 struct StoreHeader {
   static constexpr std::uint64_t kMagic = 0x31657461'67656474;  // "tdgate1"
-  static constexpr std::uint64_t kLayout = 3;  ///< counts up when the layout changes
+  static constexpr std::uint64_t kLayout = 4;  ///< counts up when the layout changes
 
   std::atomic<std::uint64_t> magic;
   std::uint64_t layout;
   std::uint64_t capacity;
   std::uint64_t log_slots;
   std::atomic<std::uint64_t> attachments;
+  std::atomic<std::uint64_t> shares_used;  ///< so many records of shares were ever used
 
   SharedTimes table_times;
   SharedTimes ring_times;

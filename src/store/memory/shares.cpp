@@ -59,7 +59,7 @@ class HandOut {
  private:
   /// Finds the records in use, and frees those that hold nothing any more.
   void read() {
-    for (Share& share : shared_.shares) {
+    for (Share& share : shared_.used()) {
       const std::uint64_t key = share.key.load(std::memory_order_acquire);
       if (key == 0) continue;
       const auto place = places_.find(key);
@@ -121,6 +121,7 @@ class HandOut {
     }
     if (next_record_ == shared_.shares.size()) return nullptr;
     Share& record = shared_.shares[next_record_++];
+    if (next_record_ > shared_.shares_used->load()) *shared_.shares_used = next_record_;
     record.ended_at = 0;
     record.overflow_first = 0;
     record.overflow_count = 0;
@@ -132,7 +133,7 @@ class HandOut {
 
   template <class Each>
   void each_record(Each each) {
-    for (Share& share : shared_.shares) {
+    for (Share& share : shared_.used()) {
       if (share.key.load(std::memory_order_relaxed) != 0) each(share);
     }
   }
@@ -162,7 +163,7 @@ class HandOut {
   /// All anew, when no word counts that would be lost.
   std::expected<void, Error> lay_out_overflow() {
     each_record([](Share& share) { share.overflow_count = 0; });
-    if (alone_) {
+    if (alone_ && shared_.overflow_until != 0) {
       for (auto& word : shared_.overflow) word = 0;
     }
     std::vector<Wanted*> all;
@@ -345,9 +346,9 @@ std::expected<std::vector<RingShares>, Error> hand_out(const Shared& shared,
   return HandOut(shared, counters, now, alone).run();
 }
 
-RingShares find_rings(std::span<const Share> shares, std::uint64_t key) {
+RingShares find_rings(const Shared& shared, std::uint64_t key) {
   RingShares found;
-  for (const Share& share : shares) {
+  for (const Share& share : shared.used()) {
     if (share.key.load(std::memory_order_acquire) != key || share.ring_slots == 0) continue;
     if (!is_closed(share.ended_at)) {
       found.open = &share;

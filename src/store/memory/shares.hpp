@@ -7,6 +7,7 @@
 // nobody charges it any more, and what it holds still counts until it has aged out of the window.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -51,9 +52,14 @@ inline constexpr std::uint64_t kLogUnit = RingSetLayout::kBucketWords;
 /// The parts of the store's memory that are handed out.
 struct Shared {
   std::span<Share> shares;
+  std::atomic<std::uint64_t>* shares_used;  ///< those from the first on that were ever used
   std::span<std::atomic<Ticks>> overflow;
   std::span<std::atomic<std::uint64_t>> log;
   Ticks overflow_until = 0;  ///< no overflow word lives longer
+
+  [[nodiscard]] std::span<Share> used() const {
+    return shares.first(std::min<std::size_t>(shares_used->load(), shares.size()));
+  }
 };
 
 /// The rings of a counter: those in use, and closed ones that still count.
@@ -74,6 +80,6 @@ struct RingShares {
     const Shared& shared, std::span<Counter* const> counters, Ticks now, bool alone);
 
 /// The rings of `key` as they are now, for whoever finds his own closed.
-[[nodiscard]] RingShares find_rings(std::span<const Share> shares, std::uint64_t key);
+[[nodiscard]] RingShares find_rings(const Shared& shared, std::uint64_t key);
 
 }  // namespace tidegate

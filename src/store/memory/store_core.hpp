@@ -52,6 +52,7 @@ class StoreCore {
   /// The parts of the memory that are handed out.
   [[nodiscard]] Shared shared() const {
     return {.shares = {reinterpret_cast<Share*>(memory_ + layout_.shares_at), kShares},
+            .shares_used = &header_.shares_used,
             .overflow = {overflow_, kOverflowEntries},
             .log = {reinterpret_cast<Ring::Word*>(memory_ + layout_.log_at), layout_.log_words},
             .overflow_until = std::max(header_.table_times.overflow_until.load(),

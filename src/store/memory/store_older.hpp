@@ -34,7 +34,7 @@ const RingSet<Hooks>* StoreCore<Hooks>::successor(const RingSet<Hooks>& rings) c
   for (const Successor* each = first; each != nullptr; each = each->next) {
     if (each->rings.key == rings.key && !each->rings.closed()) return &each->rings;
   }
-  const RingShares shares = find_rings(shared().shares, rings.key);
+  const RingShares shares = find_rings(shared(), rings.key);
   if (shares.open == nullptr || shares.open->ring_slots < rings.ring_slots) return &rings;
   // Two threads may both add them: one is as good as the other.
   auto* const found = new Successor{.rings = ring_set_of(shares), .next = nullptr};

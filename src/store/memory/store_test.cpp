@@ -292,7 +292,7 @@ TEST(Store, RefusesMemoryThatIsNotItsOwn) {
   EXPECT_EQ(message(store.geometry), "the table has log_slots 7, this program wants 10000");
   header.log_slots = 10'000;
   header.layout = 9;
-  EXPECT_EQ(message(store.geometry), "the table has layout 9, this program wants 3");
+  EXPECT_EQ(message(store.geometry), "the table has layout 9, this program wants 4");
   header.magic = 0;
   EXPECT_NE(message(store.geometry).find("magic"), std::string::npos);
 }
