@@ -20,6 +20,7 @@
 
 #include "adapters/asio/forward_auth.hpp"
 #include "adapters/asio/http_parser.hpp"
+#include "adapters/asio/redis_decision.hpp"
 #include "adapters/asio/strict.hpp"
 #include "adapters/posix/background.hpp"
 #include "tidegate/beast.hpp"
@@ -173,11 +174,14 @@ class Connection final : public Expiring {
       co_await reload(reloaded);
     }
 
+    bool decided = false;
+    if (state_.redis != nullptr && guard_) co_await decide_ahead(route, decided);
+
     // The decision and the text of an answer are the worker's, not the connection's: nothing may
     // be awaited before the response is written down.
     const bool body_follows = !parser_->is_done();
     const Answer answer = reloaded ? Admin::answer_reload(*reloaded, state_.scratch)
-                                   : decide(route, authorised, body);
+                                   : decide(route, authorised, body, decided);
     const bool refused = answer.status == 401 || answer.status == 403 || answer.status == 429 ||
                          answer.status == 503;
     // A body that was not invited need not come.
@@ -236,16 +240,18 @@ class Connection final : public Expiring {
   }
 
   /// Has the request decided, writes the fields of the decision, and says what to answer.
-  Answer decide(Route route, bool authorised, std::string_view body) {
+  /// `decided`: the decision is there.
+  Answer decide(Route route, bool authorised, std::string_view body, bool decided) {
     const auto& request = parser_->get();
     const std::string_view target = request.target();
     const std::string_view method = request.method_string();
     if (is_admin(route)) {
       return state_.admin.answer(route, method, authorised, body, state_.scratch);
     }
-    if (guard_ && route == Route::auth) return decide_asked(method, target);
+    if (guard_ && route == Route::auth) return decide_asked(method, target, decided);
     if (guard_ && state_.service.guarded(port_, route)) {
-      const bool admitted = guard_->admit(request, peer_, state_.decision);
+      const bool admitted =
+          decided ? state_.decision.admitted() : guard_->admit(request, peer_, state_.decision);
       write_fields();
       write_cors(route);
       if (!admitted) return rejection(state_.decision.status());
@@ -256,22 +262,46 @@ class Connection final : public Expiring {
   }
 
   /// The same for a proxy that asks about another request.
-  Answer decide_asked(std::string_view method, std::string_view target) {
+  Answer decide_asked(std::string_view method, std::string_view target, bool decided) {
     const FieldLines lines(parser_->get());
     const auto deny = read_deny(target);
     if (!deny) return error_answer({400, deny.error()});
     const auto asked = read_asked(lines, method);
     if (!asked) return error_answer({400, asked.error()});
     warn_of_untrusted_proxy();
-    state_.limiter->decide({.peer = peer_,
-                            .method = asked->method,
-                            .target = asked->target,
-                            .other_target = asked->other_target,
-                            .headers = &lines},
-                           state_.decision);
+    if (!decided) state_.limiter->decide(request_of(*asked, lines), state_.decision);
     write_fields();
     if (state_.decision.admitted()) return {.content_type = ""};
     return rejection(deny->value_or(state_.decision.status()));
+  }
+
+  [[nodiscard]] Request request_of(const Asked& asked, const HeaderLines& lines) const {
+    return {.peer = peer_,
+            .method = asked.method,
+            .target = asked.target,
+            .other_target = asked.other_target,
+            .headers = &lines};
+  }
+
+  /// Has a request decided by Redis, if it needs a decision, while other connections go on.
+  Task decide_ahead(Route route, bool& decided) {
+    const auto& request = parser_->get();
+    const FieldLines lines(request);
+    Request wanted{.peer = peer_,
+                   .method = request.method_string(),
+                   .target = request.target(),
+                   .headers = &lines};
+    if (route == Route::auth) {
+      const auto asked = read_asked(lines, request.method_string());
+      if (!asked || !read_deny(request.target())) co_return;  // answered with what is wrong with it
+      wanted = request_of(*asked, lines);
+    } else if (is_admin(route) || !state_.service.guarded(port_, route)) {
+      co_return;
+    }
+    if (!redis_) redis_ = std::make_unique<Redis>(socket_.get_executor());
+    co_await redis_->decision.take(*state_.redis, wanted, redis_->out);
+    std::swap(state_.decision, redis_->out);
+    decided = true;
   }
 
   /// Whoever asks is the client, unless proxies are trusted: then all clients are one.
@@ -424,7 +454,13 @@ class Connection final : public Expiring {
   std::array<std::byte, kArenaBytes> arena_bytes_;
   std::pmr::monotonic_buffer_resource arena_{arena_bytes_.data(), arena_bytes_.size()};
   std::optional<Parser> parser_;
-  std::string fields_;  ///< of the decision, as lines
+  struct Redis {
+    explicit Redis(const Executor& executor) : decision(executor) {}
+    RedisDecision decision;
+    Decision out;
+  };
+  std::unique_ptr<Redis> redis_;  ///< null until the first decision that waits
+  std::string fields_;            ///< of the decision, as lines
   std::string out_;
 
   WaitsFor waits_for_ = WaitsFor::nothing;

@@ -15,6 +15,7 @@
 #include "adapters/asio/admin.hpp"
 #include "adapters/asio/service.hpp"
 #include "adapters/asio/worker.hpp"
+#include "adapters/posix/redis_session.hpp"
 #include "tidegate/client.hpp"
 #include "tidegate/limiter.hpp"
 
@@ -48,6 +49,7 @@ struct WorkerState {
   Service service;
   Admin admin;
   Limiter* limiter;
+  std::unique_ptr<posix::RedisSession> redis;  ///< null: counts are in memory
   ServerLimits limits;
   std::chrono::steady_clock::time_point now;  ///< read once a second
   std::string date;                           ///< as HTTP writes it, of the same second

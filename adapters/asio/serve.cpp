@@ -64,7 +64,8 @@ int serve(const ServeOptions& options, Limiter* limiter) {
                             .work =
                                 [&] {
                                   if (limiter != nullptr) limiter->after_fork();
-                                  return server::run_worker(ports, {}, options.demo, limiter);
+                                  const server::ServerLimits limits{.workers = options.workers};
+                                  return server::run_worker(ports, limits, options.demo, limiter);
                                 },
                             .on_started =
                                 [&] {

@@ -18,6 +18,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "adapters/asio/connection.hpp"
+#include "adapters/asio/redis_network.hpp"
 #include "tidegate/beast.hpp"
 
 namespace tidegate::server {
@@ -70,6 +71,15 @@ class Worker {
     open(main_, ports.main);
     if (ports.ops) open(ops_, *ports.ops);
     if (limiter != nullptr) limiter->refresh();  // the first takes longest
+    if (limiter != nullptr && limiter->config()->backend == BackendKind::redis) {
+      state_.redis = std::make_unique<posix::RedisSession>(
+          *limiter,
+          [this](std::function<Micros()> clock) {
+            return std::make_unique<RedisNetwork>(context_, std::move(clock));
+          },
+          limits.workers);
+      state_.redis->connect();
+    }
     tell_time();
   }
 

@@ -20,6 +20,7 @@ struct ServerLimits {
   std::chrono::seconds idle_when_full = std::chrono::seconds(5);
   std::chrono::seconds stop = std::chrono::seconds(10);  ///< for running requests, at the end
   std::size_t connections = 20'000;                      ///< and no more than files may be open
+  unsigned workers = 1;                                  ///< that share the connections to Redis
 };
 
 /// Listening sockets that the worker inherits. Without a port for operators, `main` answers all.

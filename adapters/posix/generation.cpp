@@ -6,6 +6,8 @@
 
 #include "adapters/posix/load_text.hpp"
 #include "adapters/posix/random.hpp"
+#include "adapters/posix/redis_session.hpp"
+#include "store/redis/keys.hpp"
 
 namespace tidegate::posix {
 namespace {
@@ -18,10 +20,19 @@ Fault fault_of(const LoadedConfig& loaded, std::string_view key, std::string mes
   return {loaded.file, 0, 0, std::string(key), std::move(message)};
 }
 
+/// What all hosts hash clients with, so that they count together.
+HashKey redis_hash_key(const LoadedConfig& loaded) {
+  const auto secret = loaded.secrets.find(loaded.config.redis.hash_key_env);
+  return secret == loaded.secrets.end() ? redis::kPublicHashKey
+                                        : redis::hash_key_of(secret->second);
+}
+
 /// Compiles and binds. Within a turn.
-std::expected<std::unique_ptr<Generation>, Error> make(const Segment& segment, LoadedConfig loaded,
+std::expected<std::shared_ptr<Generation>, Error> make(const Segment& segment, LoadedConfig loaded,
                                                        bool alone) {
-  auto policy = Policy::compile(loaded.config, segment.hash_key());
+  const bool shared_by_hosts = loaded.config.backend == BackendKind::redis;
+  auto policy =
+      Policy::compile(loaded.config, shared_by_hosts ? redis_hash_key(loaded) : segment.hash_key());
   if (!policy) return std::unexpected(policy.error());
   const StoreGeometry geometry{loaded.config.memory.capacity, loaded.config.memory.log_slots};
   auto store = MemoryStore::attach(segment.store_memory(), geometry);
@@ -30,9 +41,14 @@ std::expected<std::unique_ptr<Generation>, Error> make(const Segment& segment, L
   if (auto bound = (*store)->bind((*policy)->counters_to_bind(), now, alone); !bound) {
     return std::unexpected(bound.error());
   }
+  if (shared_by_hosts) {
+    if (auto options = client_options(loaded, 1); !options) {
+      return std::unexpected(options.error());
+    }
+  }
   auto tokens = TokenVerifier::create(loaded, random_key());
   if (!tokens) return std::unexpected(tokens.error());
-  auto generation = std::make_unique<Generation>();
+  auto generation = std::make_shared<Generation>();
   generation->loaded = std::move(loaded);
   generation->engine = std::make_unique<Engine>(std::move(*policy), **store, std::move(*tokens));
   generation->store = std::move(*store);
@@ -77,7 +93,7 @@ std::string joined(const Faults& faults) {
   return text;
 }
 
-std::expected<std::unique_ptr<Generation>, Faults> try_to_put_in_force(const Segment& segment,
+std::expected<std::shared_ptr<Generation>, Faults> try_to_put_in_force(const Segment& segment,
                                                                        const LoadedConfig& loaded) {
   const std::string text = text_of(loaded);
   if (text.size() > kMaxConfigBytes) return std::unexpected(Faults{too_long(loaded)});
@@ -87,7 +103,7 @@ std::expected<std::unique_ptr<Generation>, Faults> try_to_put_in_force(const Seg
   return std::move(*made);
 }
 
-std::expected<std::unique_ptr<Generation>, Faults> take_up_within_turn(const Segment& segment) {
+std::expected<std::shared_ptr<Generation>, Faults> take_up_within_turn(const Segment& segment) {
   const auto text = segment.config().read();
   if (!text) {
     return std::unexpected(Faults{
@@ -136,7 +152,7 @@ std::expected<Opened, Error> open_in_force(const RateLimitConfig& config) {
   return Opened{std::move(*segment), std::move(*made), std::nullopt};
 }
 
-std::expected<std::unique_ptr<Generation>, Faults> put_in_force(const Segment& segment,
+std::expected<std::shared_ptr<Generation>, Faults> put_in_force(const Segment& segment,
                                                                 const LoadedConfig& loaded) {
   const auto turn = segment.take_turn();
   if (!turn) return std::unexpected(Faults{fault_of(loaded, "", turn.error().message)});
@@ -156,7 +172,7 @@ std::expected<std::unique_ptr<Generation>, Faults> put_in_force(const Segment& s
   return done;
 }
 
-std::expected<std::unique_ptr<Generation>, Faults> take_up(const Segment& segment) {
+std::expected<std::shared_ptr<Generation>, Faults> take_up(const Segment& segment) {
   const auto turn = segment.take_turn();
   if (!turn) return std::unexpected(Faults{{"", 0, 0, "", turn.error().message}});
   return take_up_within_turn(segment);

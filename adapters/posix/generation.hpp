@@ -18,7 +18,7 @@
 namespace tidegate::posix {
 
 /// Points into the segment's mapping. Immutable but for the counts.
-struct Generation {
+struct Generation : std::enable_shared_from_this<Generation> {
   std::uint64_t number = 0;
   LoadedConfig loaded;
   std::unique_ptr<MemoryStore> store;  ///< an attachment of its own
@@ -29,7 +29,7 @@ struct Generation {
 
 struct Opened {
   Segment segment;
-  std::unique_ptr<Generation> generation;
+  std::shared_ptr<Generation> generation;
   /// The configuration that was in force is now replaced by another one: its file. Else nothing.
   std::optional<std::string> replaced;
 };
@@ -46,12 +46,12 @@ using Faults = std::vector<Fault>;
 
 /// A reload: puts a configuration in force for all processes of the segment, or says everything
 /// that is wrong and changes nothing. Counted in the segment's configuration state either way.
-[[nodiscard]] std::expected<std::unique_ptr<Generation>, Faults> put_in_force(
+[[nodiscard]] std::expected<std::shared_ptr<Generation>, Faults> put_in_force(
     const Segment& segment, const LoadedConfig& loaded);
 
 /// The generation in force, with the environment of this process. For whoever sees that its number
 /// has changed. Faults are those that the environment makes.
-[[nodiscard]] std::expected<std::unique_ptr<Generation>, Faults> take_up(const Segment& segment);
+[[nodiscard]] std::expected<std::shared_ptr<Generation>, Faults> take_up(const Segment& segment);
 
 /// For logs: the file of a configuration, or what it is instead.
 [[nodiscard]] std::string source_of(const LoadedConfig& loaded);

@@ -20,10 +20,10 @@ namespace tidegate::posix {
 /// share.
 class Generations {
  public:
-  explicit Generations(std::unique_ptr<Generation> first) : current_(first.release()) {}
+  explicit Generations(std::shared_ptr<Generation> first)
+      : owner_(std::move(first)), current_(owner_.get()) {}
   Generations(const Generations&) = delete;
   Generations& operator=(const Generations&) = delete;
-  ~Generations() { delete current_.load(); }
 
   class Pin {
    public:
@@ -48,10 +48,11 @@ class Generations {
   /// Any thread. For as long as one decision takes; who holds one must not replace.
   [[nodiscard]] Pin pin() const { return {pins_[own_place()].count, current_}; }
 
-  /// Returns when nobody uses the old one any more.
-  void replace(std::unique_ptr<Generation> next) {
+  /// Returns when nobody has the old one pinned any more. Whoever shares it keeps it for longer.
+  void replace(std::shared_ptr<Generation> next) {
     const std::lock_guard lock(replacing_);
-    const std::unique_ptr<Generation> old(current_.exchange(next.release()));
+    const std::shared_ptr<Generation> old = std::exchange(owner_, std::move(next));
+    current_ = owner_.get();
     // A pin taken from here on is one of the new generation.
     for (const Place& place : pins_) {
       while (place.count.load(std::memory_order_acquire) != 0) {
@@ -78,6 +79,7 @@ class Generations {
   }
 
   mutable std::array<Place, kPlaces> pins_;
+  std::shared_ptr<Generation> owner_;
   std::atomic<Generation*> current_;
   std::mutex replacing_;
 };

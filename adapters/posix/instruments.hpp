@@ -11,7 +11,9 @@
 #include "engine/engine.hpp"
 #include "observe/counters.hpp"
 #include "observe/entry_census.hpp"
+#include "observe/redis_counters.hpp"
 #include "observe/top_clients.hpp"
+#include "store/guard/breaker.hpp"
 #include "store/memory/store.hpp"
 #include "tidegate/status.hpp"
 
@@ -25,6 +27,11 @@ class Instruments {
 
   Counters counters;
   TopClients top;
+  RedisCounters redis;
+
+  /// One for all processes: a Redis that is gone is gone for the host.
+  [[nodiscard]] BreakerMemory& breaker() { return breaker_; }
+  [[nodiscard]] const BreakerMemory& breaker() const { return breaker_; }
 
   /// Counts as many entries of the table as the time since the last call asks for.
   void refresh(const MemoryStore& store, Micros now_us);
@@ -34,6 +41,7 @@ class Instruments {
             Status& out);
 
  private:
+  BreakerMemory& breaker_;
   std::mutex census_mutex_;
   EntryCensus census_;
 };

@@ -31,7 +31,7 @@ Micros coarse_wall_us() {
 
 }  // namespace
 
-Limiter::Impl::Impl(posix::Opened opened, posix::LogFile log)
+Limiter::Impl::Impl(Limiter& limiter, posix::Opened opened, posix::LogFile log)
     : segment(std::move(opened.segment)),
       config_state(segment.config()),
       generations(std::move(opened.generation)),
@@ -40,7 +40,8 @@ Limiter::Impl::Impl(posix::Opened opened, posix::LogFile log)
       instruments(segment.counters_memory(), generations.pin()->config().memory.capacity),
       journal(std::move(log), generations.pin()->config().log, segment.hash_key(),
               [this] { instruments.counters.count_lost_line(); }),
-      started_us(posix::wall_us()) {
+      started_us(posix::wall_us()),
+      waiting(limiter) {
   watch_key_files();
 }
 
@@ -54,7 +55,7 @@ std::expected<std::unique_ptr<Limiter>, Error> Limiter::open(const LoadedConfig&
   if (!opened) return std::unexpected(opened.error());
   const std::optional<std::string> replaced = opened->replaced;
   std::unique_ptr<Limiter> limiter(new Limiter);
-  limiter->impl_ = std::make_unique<Impl>(std::move(*opened), std::move(*log));
+  limiter->impl_ = std::make_unique<Impl>(*limiter, std::move(*opened), std::move(*log));
   Impl& impl = *limiter->impl_;
   if (!config.file.empty()) impl.file = config.file;
 
@@ -74,42 +75,73 @@ std::expected<std::unique_ptr<Limiter>, Error> Limiter::open(const LoadedConfig&
   return limiter;
 }
 
-void Limiter::decide(const Request& request, Decision& out) noexcept {
-  if (impl_->config_state.generation() != impl_->taken_up.load(std::memory_order_relaxed))
-      [[unlikely]] {
-    impl_->see_whether_reloaded();
+Times Limiter::Impl::look_around() {
+  if (config_state.generation() != taken_up.load(std::memory_order_relaxed)) [[unlikely]] {
+    see_whether_reloaded();
   }
-  const Times times{.now_us = impl_->segment.now_us(), .wall_us = coarse_wall_us()};
-  impl_->see_whether_keys_changed(times.wall_us);
+  const Times times{.now_us = segment.now_us(), .wall_us = coarse_wall_us()};
+  see_whether_keys_changed(times.wall_us);
+  return times;
+}
+
+std::shared_ptr<const posix::Generation> Limiter::Impl::shared_generation() const {
+  return generations.pin()->shared_from_this();
+}
+
+BreakerState Limiter::Impl::breaker_state() const {
+  BreakerMemory& memory = const_cast<posix::Instruments&>(instruments).breaker();
+  return Breaker({}, memory).state(segment.now_us());
+}
+
+std::string_view Limiter::Impl::redis_health() const {
+  if (breaker_state() == BreakerState::closed) return "ok";
+  return generations.pin()->config().failure_mode == FailureMode::fail_closed ? "failing"
+                                                                              : "degraded";
+}
+
+void Limiter::Impl::note_redis_event(std::string_view event, std::string_view message) {
+  const bool outage = event.starts_with("redis_outage");
+  if (!outage && !journal.first_of(event)) return;
+  const bool good = event == "redis_outage_ended";
+  write_event(good ? LogLevel::info : outage ? LogLevel::error : LogLevel::warning, event, message);
+}
+
+void Limiter::Impl::fail_without_memory(Decision& out) {
+  const bool open = generations.pin()->config().failure_mode == FailureMode::fail_open;
+  out.outcome = open ? Outcome::failed_open : Outcome::failed_closed;
+  out.denial = open ? Denial::none : Denial::rate_limiter_unavailable;
+  out.windows.clear();
+  out.tightest = 0;
+  out.subject = 0;
+  out.retry_after_us.reset();
+}
+
+void Limiter::decide(const Request& request, Decision& out) noexcept {
+  const Times times = impl_->look_around();
   const auto generation = impl_->generations.pin();
+  if (generation->config().backend == BackendKind::redis)
+    return impl_->waiting.decide(request, out);
   try {
     generation->engine->decide(request, times, out);
   } catch (const std::exception&) {
-    // No memory for a decision: an outage of the limiter, which the failure mode answers.
-    const bool open = generation->config().failure_mode == FailureMode::fail_open;
-    out.outcome = open ? Outcome::failed_open : Outcome::failed_closed;
-    out.denial = open ? Denial::none : Denial::rate_limiter_unavailable;
-    out.windows.clear();
-    out.tightest = 0;
-    out.subject = 0;
-    out.retry_after_us.reset();
+    impl_->fail_without_memory(out);
   }
-  try {
-    impl_->observe(generation->config(), request, out);
-  } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch)
-    // No memory for a log line: the decision stands, the line is lost.
-  }
+  impl_->observe(generation->config(), request, out);
 }
 
 void Limiter::Impl::observe(const RateLimitConfig& config, const Request& request,
-                            const Decision& decision) {
+                            const Decision& decision) noexcept {
   if (!config.enabled) return;
-  instruments.counters.count(decision);
-  if (decision.spoken_of() == nullptr) return;
-  if (config.top_clients != 0) instruments.top.note(decision);
-  const bool violation = !decision.admitted() || decision.outcome == Outcome::shadow;
-  const LogLevel level = violation ? LogLevel::info : LogLevel::debug;
-  if (config.log_level <= level) journal.write_decision(request, decision, level);
+  try {
+    instruments.counters.count(decision);
+    if (decision.spoken_of() == nullptr) return;
+    if (config.top_clients != 0) instruments.top.note(decision);
+    const bool violation = !decision.admitted() || decision.outcome == Outcome::shadow;
+    const LogLevel level = violation ? LogLevel::info : LogLevel::debug;
+    if (config.log_level <= level) journal.write_decision(request, decision, level);
+  } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch)
+    // No memory for a log line: the decision stands, the line is lost.
+  }
 }
 
 void Limiter::Impl::write_event(LogLevel level, std::string_view event, std::string_view message) {
@@ -120,21 +152,43 @@ void Limiter::after_fork() {
   impl_->background.after_fork();
   impl_->generations.forget_pins();
   impl_->generations.pin()->store->after_fork();
+  impl_->waiting.after_fork();
   impl_->journal.after_fork();
   if (impl_->config_state.generation() != impl_->taken_up) impl_->take_up_what_is_in_force();
 }
 
 std::vector<WindowState> Limiter::peek(std::string_view client, std::string_view rule,
                                        std::string_view tier) const {
-  return impl_->generations.pin()->engine->peek(client, rule, tier, impl_->segment.now_us());
+  const auto generation = impl_->shared_generation();
+  if (generation->config().backend == BackendKind::redis) {
+    auto peek = posix::redis_peek(*generation, client, rule, tier);
+    if (peek) return std::move(peek->windows);
+    impl_->write_event(LogLevel::error, "redis_not_asked", peek.error().message);
+    return {};
+  }
+  return generation->engine->peek(client, rule, tier, impl_->segment.now_us());
 }
 
 std::size_t Limiter::reset(std::string_view client, std::string_view rule) {
-  return impl_->generations.pin()->engine->reset(client, rule, impl_->segment.now_us());
+  const auto generation = impl_->shared_generation();
+  if (generation->config().backend == BackendKind::redis) {
+    const auto forgotten = posix::redis_reset(*generation, client, rule);
+    if (!forgotten)
+      impl_->write_event(LogLevel::error, "redis_not_asked", forgotten.error().message);
+    return forgotten.value_or(0);
+  }
+  return generation->engine->reset(client, rule, impl_->segment.now_us());
 }
 
 bool Limiter::reset_rule(std::string_view rule) {
-  return impl_->generations.pin()->engine->reset_rule(rule, impl_->segment.now_us());
+  const auto generation = impl_->shared_generation();
+  if (generation->config().backend == BackendKind::redis) {
+    const auto forgotten = posix::redis_reset_rule(*generation, rule);
+    if (!forgotten)
+      impl_->write_event(LogLevel::error, "redis_not_asked", forgotten.error().message);
+    return forgotten.has_value();
+  }
+  return generation->engine->reset_rule(rule, impl_->segment.now_us());
 }
 
 std::shared_ptr<const RateLimitConfig> Limiter::config() const {
@@ -162,6 +216,8 @@ Status Limiter::status() const {
   status.time_us = posix::wall_us();
   status.started_us = impl_->started_us;
   const Health health = this->health();
+  status.redis_latencies = impl_->instruments.redis.latencies();
+  status.redis_errors = impl_->instruments.redis.errors();
   status.health = health.status;
   status.backend = health.backend;
   status.breaker = health.breaker;
@@ -184,17 +240,25 @@ std::string Limiter::status_json() const {
 
 Health Limiter::health() const {
   const auto generation = impl_->generations.pin();
-  const auto start = SteadyClock::now();
-  const auto looked =
-      generation->engine->peek("ip:local", generation->engine->policy().default_rule().name,
-                               "anonymous", impl_->segment.now_us());
-  const std::chrono::duration<double, std::milli> taken = SteadyClock::now() - start;
+  const bool redis = generation->config().backend == BackendKind::redis;
+  double latency_ms = 0;
+  if (redis) {
+    latency_ms = static_cast<double>(impl_->instruments.redis.last_check_us()) / 1e3;
+  } else {
+    const auto start = SteadyClock::now();
+    const auto looked =
+        generation->engine->peek("ip:local", generation->engine->policy().default_rule().name,
+                                 "anonymous", impl_->segment.now_us());
+    latency_ms = std::chrono::duration<double, std::milli>(SteadyClock::now() - start).count();
+  }
+  std::string_view status = redis ? impl_->redis_health() : "ok";
   Status::Reloads reloads = impl_->config_state.state();
   const std::lock_guard lock(impl_->keys_mutex);
-  return {.status = impl_->keys_error.empty() ? "ok" : "degraded",
+  if (status == "ok" && !impl_->keys_error.empty()) status = "degraded";
+  return {.status = status,
           .backend = to_string(generation->config().backend),
-          .latency_ms = taken.count(),
-          .breaker = "closed",
+          .latency_ms = latency_ms,
+          .breaker = redis ? to_string(impl_->breaker_state()) : "closed",
           .generation = reloads.generation,
           .reload_error = std::move(reloads.last_error),
           .keys_error = impl_->keys_error};

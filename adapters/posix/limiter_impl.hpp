@@ -14,20 +14,34 @@
 #include "adapters/posix/generations.hpp"
 #include "adapters/posix/instruments.hpp"
 #include "adapters/posix/journal.hpp"
+#include "adapters/posix/redis_waiting.hpp"
+#include "store/guard/breaker.hpp"
 #include "tidegate/limiter.hpp"
 
 namespace tidegate {
 
 struct Limiter::Impl {
-  Impl(posix::Opened opened, posix::LogFile log);
+  Impl(Limiter& limiter, posix::Opened opened, posix::LogFile log);
 
   /// Counts a decision and logs it as configured.
-  void observe(const RateLimitConfig& config, const Request& request, const Decision& decision);
+  void observe(const RateLimitConfig& config, const Request& request,
+               const Decision& decision) noexcept;
   void write_event(LogLevel level, std::string_view event, std::string_view message);
+
+  /// Whatever has to be noticed before a decision, and its time.
+  Times look_around();
+  /// There is no memory for a decision: an outage of the limiter, which the failure mode answers.
+  void fail_without_memory(Decision& out);
+  /// What a session on Redis has to say.
+  void note_redis_event(std::string_view event, std::string_view message);
+  [[nodiscard]] std::shared_ptr<const posix::Generation> shared_generation() const;
+  [[nodiscard]] BreakerState breaker_state() const;
+  /// How things stand in Redis: "ok", "degraded" or "failing".
+  [[nodiscard]] std::string_view redis_health() const;
 
   void write_refused(const posix::Faults& faults);
   /// Puts a generation into use in this process.
-  void use(std::unique_ptr<posix::Generation> generation);
+  void use(std::shared_ptr<posix::Generation> generation);
   void take_up_what_is_in_force();
   void see_whether_reloaded();
   void watch_key_files();
@@ -50,6 +64,8 @@ struct Limiter::Impl {
   std::mutex keys_mutex;            ///< guards what follows
   std::string keys_error;           ///< why the keys of tokens are older than their file
   std::optional<std::string> file;  ///< that reload() reads; nothing: wherever load_config looks
+
+  posix::RedisWaiting waiting;  ///< decisions of whoever has no event loop
 
   posix::Background background;  // last: it uses all of the above
 };

@@ -15,7 +15,7 @@ void Limiter::Impl::write_refused(const posix::Faults& faults) {
   write_event(LogLevel::error, "configuration_refused", message);
 }
 
-void Limiter::Impl::use(std::unique_ptr<posix::Generation> generation) {
+void Limiter::Impl::use(std::shared_ptr<posix::Generation> generation) {
   const auto log_changed = journal.change_file(generation->config().log);
   render_options = RenderOptions::from(generation->config());
   taken_up = generation->number;

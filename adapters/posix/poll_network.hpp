@@ -27,6 +27,8 @@ class PollNetwork final : public DrivenNetwork {
   void close(redis::LinkId link) override { links_.erase(link); }
   void wake_at(Micros time) override { wake_at_ = time; }
 
+  /// Moves what can be moved, waiting for it until `until` at most.
+  void turn(Micros until);
   /// Moves bytes until `done()`, or until it is `deadline`. True: it is done.
   bool run_until(const std::function<bool()>& done, Micros deadline);
 
@@ -45,7 +47,6 @@ class PollNetwork final : public DrivenNetwork {
 
   static std::vector<Address> resolve(const redis::Endpoint& to, std::string& failed);
   static void connect_next(Link& link);
-  void turn(Micros until);
   void attend(redis::LinkId id, short events);
   void read(redis::LinkId id);
   void lose(redis::LinkId id, redis::ErrorType type, std::string_view message);

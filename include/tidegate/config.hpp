@@ -92,10 +92,13 @@ struct SentinelConfig {
   struct Address {
     std::string host;
     std::uint16_t port = 26379;
+    friend bool operator==(const Address&, const Address&) = default;
   };
   std::vector<Address> sentinels;
   std::string username;
   std::string password_env;
+
+  friend bool operator==(const SentinelConfig&, const SentinelConfig&) = default;
 };
 
 struct RedisConfig {
@@ -115,6 +118,8 @@ struct RedisConfig {
   std::string key_file;
   bool verify = true;
   SentinelConfig sentinel;
+
+  friend bool operator==(const RedisConfig&, const RedisConfig&) = default;
 };
 
 struct JwtConfig {

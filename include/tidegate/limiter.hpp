@@ -35,6 +35,10 @@
 #include "tidegate/status.hpp"
 
 namespace tidegate {
+namespace posix {
+class RedisSession;
+class RedisWaiting;
+}  // namespace posix
 
 /// What `/health` reports.
 struct Health {
@@ -66,6 +70,8 @@ class Limiter {
   /// and logs it as configured. About once a second it looks whether files with keys have changed;
   /// they are read by a thread of its own.
   /// Never fails, never blocks on another process, never throws. Any thread; one `out` per thread.
+  /// With the backend "redis" it waits for the answer, at most `decision_timeout`; a server with an
+  /// event loop does not want that (see beast.hpp).
   void decide(const Request& request, Decision& out) noexcept;
 
   /// To be called once in every child that goes on with a limiter opened before fork(), before
@@ -130,6 +136,8 @@ class Limiter {
   void warn_identity(std::string_view reason, std::string_view message);
 
  private:
+  friend class posix::RedisSession;
+  friend class posix::RedisWaiting;
   Limiter();
   struct Impl;
   std::unique_ptr<Impl> impl_;

@@ -97,6 +97,23 @@ class Engine {
   /// Forgets all clients under the rule named `rule`. False if there is none.
   bool reset_rule(std::string_view rule, Micros now_us) const;
 
+  // The same for a store that is elsewhere.
+
+  /// One window that peek looks at.
+  struct Look {
+    Charge charge;  ///< of cost 0
+    WindowState window;
+
+    /// False under maintenance, where there is nothing to look at.
+    [[nodiscard]] bool asks() const { return charge.counter->window.limit != 0; }
+    void tell(const Quota& quota);
+  };
+  [[nodiscard]] std::vector<Look> looks(std::string_view client, std::string_view rule,
+                                        std::string_view tier) const;
+  /// What reset forgets, besides violations.
+  [[nodiscard]] std::vector<const Counter*> counters_of(std::string_view client,
+                                                        std::string_view rule) const;
+
   [[nodiscard]] const Policy& policy() const { return *policy_; }
   [[nodiscard]] std::shared_ptr<const Policy> shared_policy() const { return policy_; }
   [[nodiscard]] const Identifier& identifier() const { return identifier_; }

@@ -27,24 +27,36 @@ void describe(const Rule& rule, const Counter& counter, WindowState& out) {
   out.per = rule.per;
 }
 
-std::vector<WindowState> Engine::peek(std::string_view client, std::string_view rule,
-                                      std::string_view tier, Micros now_us) const {
+std::vector<Engine::Look> Engine::looks(std::string_view client, std::string_view rule,
+                                        std::string_view tier) const {
   const Hash128 hash = siphash128(policy_->hash_key(), client);
-  std::vector<WindowState> states;
+  std::vector<Look> looks;
   for (const Rule& candidate : policy_->rules()) {
     if (!named(candidate, rule)) continue;
     const bool everybodys = candidate.per == Per::all;
     if (!everybodys && !counts(candidate, client)) continue;
     for (const Counter& counter : Policy::get_applicable_limit(candidate, tier)) {
-      WindowState& state = states.emplace_back();
-      describe(candidate, counter, state);
-      if (counter.window.limit == 0) continue;
-      const Quota quota =
-          store_.peek(counter, everybodys ? Hash128{} : hash, ticks_from_micros(now_us)).quota;
-      state.remaining = quota.remaining;
-      state.reset_us = quota.reset_us;
-      state.more_after_us = quota.more_after_us;
+      Look& look = looks.emplace_back();
+      describe(candidate, counter, look.window);
+      look.charge = {.counter = &counter, .client = everybodys ? Hash128{} : hash, .cost = 0};
     }
+  }
+  return looks;
+}
+
+void Engine::Look::tell(const Quota& quota) {
+  window.remaining = quota.remaining;
+  window.reset_us = quota.reset_us;
+  window.more_after_us = quota.more_after_us;
+}
+
+std::vector<WindowState> Engine::peek(std::string_view client, std::string_view rule,
+                                      std::string_view tier, Micros now_us) const {
+  std::vector<WindowState> states;
+  for (Look& look : looks(client, rule, tier)) {
+    const auto& [counter, hash, cost] = look.charge;
+    if (look.asks()) look.tell(store_.peek(*counter, hash, ticks_from_micros(now_us)).quota);
+    states.push_back(std::move(look.window));
   }
   return states;
 }
@@ -56,14 +68,24 @@ Micros Engine::peek_cooldown(std::string_view client, Micros now_us) const {
                               ticks_from_micros(now_us));
 }
 
+std::vector<const Counter*> Engine::counters_of(std::string_view client,
+                                                std::string_view rule) const {
+  // Those of tiers too, which may have windows of their own under the same rule.
+  std::vector<const Counter*> its;
+  for (const Counter* counter : policy_->counters()) {
+    const Rule& candidate = policy_->rules()[counter->rule];
+    if (named(candidate, rule) && counts(candidate, client) && counter->window.limit != 0) {
+      its.push_back(counter);
+    }
+  }
+  return its;
+}
+
 std::size_t Engine::reset(std::string_view client, std::string_view rule, Micros now_us) const {
   const Hash128 hash = siphash128(policy_->hash_key(), client);
   const Ticks now = ticks_from_micros(now_us);
   std::size_t forgotten = 0;
-  // Those of tiers too, which may have windows of their own under the same rule.
-  for (const Counter* counter : policy_->counters()) {
-    const Rule& its = policy_->rules()[counter->rule];
-    if (!named(its, rule) || !counts(its, client) || counter->window.limit == 0) continue;
+  for (const Counter* counter : counters_of(client, rule)) {
     if (store_.reset(*counter, hash, now)) ++forgotten;
   }
   const Penalties* const penalties = policy_->penalties();

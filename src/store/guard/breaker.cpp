@@ -2,6 +2,18 @@
 
 namespace tidegate {
 
+std::string_view to_string(BreakerState state) {
+  switch (state) {
+    case BreakerState::closed:
+      return "closed";
+    case BreakerState::half_open:
+      return "half-open";
+    case BreakerState::open:
+      return "open";
+  }
+  return "";
+}
+
 BreakerState Breaker::state(Micros now) const {
   const Micros until = memory_.open_until.load();
   if (until == 0) return BreakerState::closed;

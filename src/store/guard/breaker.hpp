@@ -7,12 +7,15 @@
 
 #include <atomic>
 #include <cstdint>
+#include <string_view>
 
 #include "core/time.hpp"
 
 namespace tidegate {
 
 enum class BreakerState : std::uint8_t { closed, half_open, open };
+/// "closed", "half-open" or "open".
+[[nodiscard]] std::string_view to_string(BreakerState state);
 
 /// In shared memory. All zero: closed. Times are microseconds of a clock that its sharers agree on
 /// and that does not go back.

@@ -203,7 +203,10 @@ void Guard::on_error(redis::Operation operation, redis::ErrorType type) {
 
 void Guard::on_master_changed() { denials_.clear(); }
 
-void Guard::on_ready(Micros now) { breaker_.hurry(now); }
+void Guard::on_ready(Micros now) {
+  denials_.clear();  // it may have forgotten everything
+  breaker_.hurry(now);
+}
 
 void Guard::on_remark(std::string_view event, std::string_view message) {
   observer_.on_event(event, message);

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -63,6 +64,8 @@ struct ClientOptions {
   std::string sentinel_password;  ///< the value of password_env
   /// Of the files that the configuration names; null: no TLS. Shared by clients.
   std::shared_ptr<const TlsContext> tls;
+  /// Nobody but this server, whatever the topology: for those who look through all of them.
+  std::optional<Endpoint> only;
   std::uint32_t connections = 1;  ///< to one node at most: this worker's part of pool_size
   std::uint64_t seed = 0;         ///< of the jitter
 };

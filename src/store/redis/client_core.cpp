@@ -51,6 +51,13 @@ Core::Core(ClientOptions its_options, Network& its_network, Listener& its_listen
               .password = url.password,
               .database = options.config.topology == Topology::cluster ? 0 : url.database,
               .ask_role = options.config.topology == Topology::sentinel};
+  if (options.only) {
+    url.host = options.only->host;
+    url.port = options.only->port;
+    url.path = options.only->path;
+    router_ = make_single(*this);
+    return;
+  }
   switch (options.config.topology) {
     case Topology::single:
       router_ = make_single(*this);
@@ -203,7 +210,7 @@ void Core::lost(Node& node, LinkId id, const Failure& why, Micros now) {
   const std::deque<Link::Sent> sent = link.sent();
   places_.erase(place);
   std::erase_if(node.links, [&link](const auto& each) { return each.get() == &link; });
-  if (!was_ready) listener.on_error(Operation::connect, why.type);
+  listener.on_error(Operation::connect, why.type);
   if (node.links.empty()) {
     const unsigned doublings = std::min(node.failures++, kMostDoublings);
     node.next_try = now + random_below(std::min(kLongestBackoff, kFirstBackoff << doublings));

@@ -1,7 +1,10 @@
 #include "store/redis/keys.hpp"
 
+#include <openssl/evp.h>
+
 #include <array>
 #include <cstddef>
+#include <stdexcept>
 
 #include "core/base64url.hpp"
 
@@ -21,6 +24,20 @@ std::string tail_of(const Counter& counter) {
 }
 
 }  // namespace
+
+HashKey hash_key_of(std::string_view secret) {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
+  if (EVP_Digest(secret.data(), secret.size(), digest.data(), nullptr, EVP_sha256(), nullptr) !=
+      1) {
+    throw std::runtime_error("OpenSSL has no SHA-256");
+  }
+  HashKey key;
+  for (std::size_t i = 0; i < 8; ++i) {
+    key.k0 = key.k0 << 8 | digest[i];
+    key.k1 = key.k1 << 8 | digest[8 + i];
+  }
+  return key;
+}
 
 std::string KeyNames::of(const Hash128& client) const {
   std::array<char, 16> bytes;

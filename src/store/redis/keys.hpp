@@ -23,6 +23,9 @@ namespace tidegate::redis {
 /// work out the key of a client from its text, and make clients whose keys are in one slot.
 inline constexpr HashKey kPublicHashKey{0x7469'6465'6761'7465, 0x7075'626c'6963'6b65};
 
+/// The key that a configured secret stands for: the first half of its SHA-256.
+[[nodiscard]] HashKey hash_key_of(std::string_view secret);
+
 /// Immutable; thread-safe.
 class KeyNames {
  public:
