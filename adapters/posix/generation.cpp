@@ -6,8 +6,8 @@
 
 #include "adapters/posix/load_text.hpp"
 #include "adapters/posix/random.hpp"
+#include "adapters/posix/redis_operator.hpp"
 #include "adapters/posix/redis_session.hpp"
-#include "store/redis/keys.hpp"
 
 namespace tidegate::posix {
 namespace {
@@ -18,13 +18,6 @@ std::string text_of(const LoadedConfig& loaded) {
 
 Fault fault_of(const LoadedConfig& loaded, std::string_view key, std::string message) {
   return {loaded.file, 0, 0, std::string(key), std::move(message)};
-}
-
-/// What all hosts hash clients with, so that they count together.
-HashKey redis_hash_key(const LoadedConfig& loaded) {
-  const auto secret = loaded.secrets.find(loaded.config.redis.hash_key_env);
-  return secret == loaded.secrets.end() ? redis::kPublicHashKey
-                                        : redis::hash_key_of(secret->second);
 }
 
 /// Compiles and binds. Within a turn.

@@ -33,6 +33,9 @@ class Instruments {
   [[nodiscard]] BreakerMemory& breaker() { return breaker_; }
   [[nodiscard]] const BreakerMemory& breaker() const { return breaker_; }
 
+  /// Somebody has forgotten counts that guards may remember denials of.
+  void note_reset() { breaker_.resets.fetch_add(1); }
+
   /// Counts as many entries of the table as the time since the last call asks for.
   void refresh(const MemoryStore& store, Micros now_us);
   /// Fills the totals, the busiest clients (at most `top_clients`), the warnings and the figures of

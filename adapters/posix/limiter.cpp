@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "adapters/posix/limiter_impl.hpp"
+#include "adapters/posix/redis_operator.hpp"
 #include "observe/prometheus.hpp"
 #include "observe/status_json.hpp"
 
@@ -173,6 +174,7 @@ std::size_t Limiter::reset(std::string_view client, std::string_view rule) {
   const auto generation = impl_->shared_generation();
   if (generation->config().backend == BackendKind::redis) {
     const auto forgotten = posix::redis_reset(*generation, client, rule);
+    impl_->instruments.note_reset();
     if (!forgotten)
       impl_->write_event(LogLevel::error, "redis_not_asked", forgotten.error().message);
     return forgotten.value_or(0);
@@ -184,6 +186,7 @@ bool Limiter::reset_rule(std::string_view rule) {
   const auto generation = impl_->shared_generation();
   if (generation->config().backend == BackendKind::redis) {
     const auto forgotten = posix::redis_reset_rule(*generation, rule);
+    impl_->instruments.note_reset();
     if (!forgotten)
       impl_->write_event(LogLevel::error, "redis_not_asked", forgotten.error().message);
     return forgotten.has_value();

@@ -1,17 +1,13 @@
-// Decisions through Redis for whoever has no event loop, and waits; and what operators ask of it.
+// Decisions through Redis for whoever has no event loop, and waits.
 #pragma once
 
 #include <condition_variable>
 #include <cstdint>
-#include <expected>
 #include <memory>
 #include <mutex>
-#include <string_view>
 #include <vector>
 
-#include "adapters/posix/generation.hpp"
 #include "tidegate/decision.hpp"
-#include "tidegate/error.hpp"
 #include "tidegate/limiter.hpp"
 
 namespace tidegate::posix {
@@ -40,26 +36,5 @@ class RedisWaiting {
   std::vector<std::unique_ptr<Session>> idle_;
   std::size_t sessions_ = 0;
 };
-
-// What operators ask, on a connection of its own, which waits for up to `socket_timeout`. Any
-// thread. An error says why Redis did not answer.
-
-/// As Engine::peek; and how long the client is locked out.
-struct RedisPeek {
-  std::vector<WindowState> windows;
-  Micros cooldown_us = 0;
-};
-[[nodiscard]] std::expected<RedisPeek, Error> redis_peek(const Generation& generation,
-                                                         std::string_view client,
-                                                         std::string_view rule,
-                                                         std::string_view tier);
-/// As Engine::reset.
-[[nodiscard]] std::expected<std::size_t, Error> redis_reset(const Generation& generation,
-                                                            std::string_view client,
-                                                            std::string_view rule);
-/// As Engine::reset_rule, by looking through all keys of all masters: how many there were to
-/// forget.
-[[nodiscard]] std::expected<std::size_t, Error> redis_reset_rule(const Generation& generation,
-                                                                 std::string_view rule);
 
 }  // namespace tidegate::posix

@@ -49,6 +49,9 @@ struct ClientOptions {
 int peek(const ConfigPath& config, const ClientOptions& options);
 int reset(const ConfigPath& config, const ClientOptions& options);
 
+/// Prints the keys that a client may have in Redis, one a line.
+int key(const ConfigPath& config, const std::string& client);
+
 int reload(const ConfigPath& config);
 
 struct TopOptions {

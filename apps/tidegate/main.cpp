@@ -123,6 +123,12 @@ int main(int argc, char** argv) {
     result = command::reset(config, client_options);
   });
 
+  std::string key_client;
+  CLI::App& key = *app.add_subcommand("key", "Prints the keys that a client may have in Redis");
+  add_config(key, config);
+  key.add_option("CLIENT", key_client, "as logs and metrics write it: ip:203.0.113.7")->required();
+  key.callback([&] { result = command::key(config, key_client); });
+
   CLI::App& reload = *app.add_subcommand("reload",
                                          "Put a configuration in force for all programs that "
                                          "share its segment, while traffic flows");

@@ -1,9 +1,11 @@
-// serve, peek, reset and segment: what works on the shared memory of this host.
+// serve, peek, reset, key, reload and segment: what works on counts, wherever they are.
 #include <fmt/format.h>
 
 #include <cstdio>
 
 #include "adapters/posix/generation.hpp"
+#include "adapters/posix/instruments.hpp"
+#include "adapters/posix/redis_operator.hpp"
 #include "apps/tidegate/commands.hpp"
 #include "tidegate/limiter.hpp"
 
@@ -47,13 +49,21 @@ int peek(const ConfigPath& config, const ClientOptions& options) {
   if (!open) return complain(open.error());
   const Engine& engine = *open->generation->engine;
   if (!rule_exists(engine.policy(), options.rule)) return kUsage;
-  const auto states =
-      engine.peek(options.client, options.rule, options.tier, open->segment.now_us());
-  for (const WindowState& state : states) {
+  posix::RedisPeek seen;
+  if (open->generation->config().backend == BackendKind::redis) {
+    auto asked = posix::redis_peek(*open->generation, options.client, options.rule, options.tier);
+    if (!asked) return complain(asked.error());
+    seen = std::move(*asked);
+  } else {
+    const Micros now = open->segment.now_us();
+    seen.windows = engine.peek(options.client, options.rule, options.tier, now);
+    seen.cooldown_us = engine.peek_cooldown(options.client, now);
+  }
+  for (const WindowState& state : seen.windows) {
     fmt::print("{} {} per {}: {} remaining, whole in {}\n", state.rule, state.limit,
                seconds(state.window_us), state.remaining, seconds(state.reset_us));
   }
-  const Micros left_us = engine.peek_cooldown(options.client, open->segment.now_us());
+  const Micros left_us = seen.cooldown_us;
   if (left_us != 0) fmt::print("locked out by penalties for {}\n", seconds(left_us));
   return kFine;
 }
@@ -65,13 +75,35 @@ int reset(const ConfigPath& config, const ClientOptions& options) {
   if (!open) return complain(open.error());
   const Engine& engine = *open->generation->engine;
   if (!rule_exists(engine.policy(), options.rule)) return kUsage;
+  const bool in_redis = open->generation->config().backend == BackendKind::redis;
+  posix::Instruments instruments(open->segment.counters_memory(),
+                                 open->generation->config().memory.capacity);
   if (options.client.empty()) {
-    engine.reset_rule(options.rule, open->segment.now_us());
+    if (in_redis) {
+      const auto forgotten = posix::redis_reset_rule(*open->generation, options.rule);
+      instruments.note_reset();
+      if (!forgotten) return complain(forgotten.error());
+    } else {
+      engine.reset_rule(options.rule, open->segment.now_us());
+    }
     fmt::print("{}: all clients forgotten\n", options.rule);
     return kFine;
   }
-  const std::size_t forgotten = engine.reset(options.client, options.rule, open->segment.now_us());
-  fmt::print("{}: {} count{} forgotten\n", options.client, forgotten, forgotten == 1 ? "" : "s");
+  const auto forgotten = in_redis
+                             ? posix::redis_reset(*open->generation, options.client, options.rule)
+                             : engine.reset(options.client, options.rule, open->segment.now_us());
+  instruments.note_reset();
+  if (!forgotten) return complain(forgotten.error());
+  fmt::print("{}: {} count{} forgotten\n", options.client, *forgotten, *forgotten == 1 ? "" : "s");
+  return kFine;
+}
+
+int key(const ConfigPath& config, const std::string& client) {
+  const auto loaded = load_or_complain(config);
+  if (!loaded) return kNo;
+  const auto keys = posix::redis_keys(*loaded, client);
+  if (!keys) return complain(keys.error());
+  for (const posix::RedisKey& each : *keys) fmt::print("{}\n", each.key);
   return kFine;
 }
 

@@ -25,6 +25,8 @@ struct BreakerMemory {
   std::atomic<Micros> opened_at;            ///< of this outage
   std::atomic<Micros> probe_until;          ///< whoever probes has until then; 0: nobody does
   std::atomic<std::uint64_t> times_opened;  ///< outages begun, for metrics
+  /// Counts up whenever somebody forgets counts: what guards remember of them is void.
+  std::atomic<std::uint64_t> resets;
 };
 
 /// Any number of threads and processes; nothing waits. Whoever dies while he probes keeps others

@@ -53,7 +53,7 @@ bool DenialCache::denies(const Check& check, Micros now, std::span<Verdict> verd
     quota.more_after_us = minus(quota.more_after_us, passed);
   }
   cooldown = {};
-  if (entry.cooldown) cooldown = {.refused = true, .left_us = entry.until - now};
+  if (entry.cooldown) cooldown = {.refused = true, .left_us = minus(entry.left, passed)};
   return true;
 }
 
@@ -75,7 +75,8 @@ void DenialCache::note(const Check& check, Micros now, std::span<const Verdict> 
   entry.group = *group;
   entry.cost = check.charges.front().cost;
   entry.asked = now;
-  entry.until = saturating_add(now, left);
+  entry.until = saturating_add(now, std::min(left, kLongest));
+  entry.left = left;
   entry.cooldown = cooldown.refused;
   std::ranges::copy(verdicts.first(check.enforced), entry.verdicts.begin());
 }

@@ -20,6 +20,8 @@ class DenialCache {
  public:
   /// Denials held at most.
   static constexpr std::size_t kSize = 4'096;
+  /// No denial is remembered for longer: another host may have forgotten the client meanwhile.
+  static constexpr Micros kLongest = 5'000'000;
 
   /// Whether a check would be denied without asking: it costs no less than what was denied, and
   /// waiting would not have helped yet. Fills in the verdicts.
@@ -36,6 +38,7 @@ class DenialCache {
     std::uint64_t cost = 0;
     Micros asked = 0;
     Micros until = 0;
+    Micros left = 0;        ///< from `asked` to the end of what it was denied for
     bool cooldown = false;  ///< it is one of penalties, whatever the cost
     std::array<Verdict, kMaxWindowsPerRule> verdicts;
   };

@@ -114,6 +114,13 @@ TEST_F(Denials, WithPenaltiesAreRememberedOnlyAsCooldowns) {
   EXPECT_EQ(cooldown_.left_us, 20'000U);
 }
 
+TEST_F(Denials, AreAskedAgainAfterAWhile) {
+  note(check(1, 3), 60'000'000);
+  EXPECT_TRUE(denied(check(1, 3), kStart + DenialCache::kLongest - 1));
+  EXPECT_EQ(verdicts_[0].quota.retry_after_us, 60'000'000 - DenialCache::kLongest + 1);
+  EXPECT_FALSE(denied(check(1, 3), kStart + DenialCache::kLongest));
+}
+
 TEST_F(Denials, AreForgottenTogether) {
   note(check(1, 3), 20'000);
   cache_.clear();

@@ -32,6 +32,8 @@ Guard::Guard(const Options& options, redis::ClientOptions client, redis::CheckCo
       breaker_(options.breaker, breaker),
       observer_(observer),
       random_(options.seed),
+      shared_(breaker),
+      resets_(breaker.resets.load()),
       client_(std::move(client), network, *this) {}
 
 bool Guard::ask(Question& question, Micros now) {
@@ -49,6 +51,11 @@ bool Guard::ask(Question& question, Micros now) {
     Question* const one = &question;
     send({&one, 1}, true, now);
     return false;
+  }
+  if (const std::uint64_t resets = shared_.resets.load(std::memory_order_relaxed);
+      resets != resets_) {
+    resets_ = resets;
+    denials_.clear();
   }
   // What was denied by a store that may be gone by now is no reason to refuse anybody.
   if (!suspect_ && breaker_.trusted() &&

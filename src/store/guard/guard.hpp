@@ -122,8 +122,10 @@ class Guard final : private redis::Listener {
   std::unordered_map<std::uint64_t, Exchange> exchanges_;
   std::uint64_t last_call_ = 0;
   std::uint64_t random_;
-  bool suspect_ = false;  ///< something has failed since the last answer
-  redis::Client client_;  // last: it calls us while it is destroyed
+  BreakerMemory& shared_;
+  std::uint64_t resets_ = 0;  ///< that denials_ knows of
+  bool suspect_ = false;      ///< something has failed since the last answer
+  redis::Client client_;      // last: it calls us while it is destroyed
 };
 
 }  // namespace tidegate

@@ -59,6 +59,7 @@ class Core {
   void on_close(LinkId link, ErrorType type, std::string_view message, Micros now);
   void on_time(Micros now);
   void shut_down(Micros now);
+  [[nodiscard]] std::vector<Endpoint> masters() const;
 
   // What routers use.
   Node& node_at(const Endpoint& endpoint);
@@ -140,7 +141,8 @@ class Router {
   /// When on_time wants to be called; kNever: not at all.
   [[nodiscard]] virtual Micros next_time() const { return Network::kNever; }
   virtual void on_time(Micros) {}
-  [[nodiscard]] virtual bool by_slot() const { return false; }
+  /// The servers that hold counts, as far as they are known.
+  [[nodiscard]] virtual std::vector<Endpoint> masters() const = 0;
 };
 
 std::unique_ptr<Router> make_single(Core& core);

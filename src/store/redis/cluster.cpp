@@ -113,7 +113,7 @@ class Cluster final : public Router {
   void on_time(Micros now) override {
     if (next_refresh_ <= now) refresh(now);
   }
-  [[nodiscard]] bool by_slot() const override { return true; }
+  [[nodiscard]] std::vector<Endpoint> masters() const override { return endpoints_; }
 
  private:
   Node& seed() {
