@@ -31,11 +31,7 @@ void Client::on_time(Micros now) { impl_->core.on_time(now); }
 bool Client::by_slot() const {
   return impl_->core.options.config.topology == RedisConfig::Topology::cluster;
 }
-std::vector<Endpoint> Client::masters() const {
-  std::vector<Endpoint> endpoints;
-  for (const auto& node : impl_->core.nodes) endpoints.push_back(node->endpoint);
-  return endpoints;
-}
+std::vector<Endpoint> Client::masters() const { return impl_->core.masters(); }
 void Client::shut_down(Micros now) { impl_->core.shut_down(now); }
 
 }  // namespace tidegate::redis

@@ -73,6 +73,8 @@ Core::Core(ClientOptions its_options, Network& its_network, Listener& its_listen
 
 Core::~Core() = default;
 
+std::vector<Endpoint> Core::masters() const { return router_->masters(); }
+
 Micros Core::random_below(Micros end) { return end == 0 ? 0 : next_random(random_) % end; }
 
 void Core::connect(Micros now) {

@@ -148,6 +148,10 @@ class Sentinel final : public Router {
     }
   }
 
+  [[nodiscard]] std::vector<Endpoint> masters() const override {
+    return master_ == nullptr ? std::vector<Endpoint>() : std::vector{master_->endpoint};
+  }
+
   [[nodiscard]] Micros next_time() const override {
     return std::min({deadline_, next_ask_, master_ == nullptr ? Network::kNever : next_look_});
   }

@@ -14,10 +14,13 @@ class Single final : public Router {
     return &server();
   }
 
+  [[nodiscard]] std::vector<Endpoint> masters() const override { return {endpoint()}; }
+
  private:
-  Node& server() {
-    return core_.node_at({.host = core_.url.host, .port = core_.url.port, .path = core_.url.path});
+  [[nodiscard]] Endpoint endpoint() const {
+    return {.host = core_.url.host, .port = core_.url.port, .path = core_.url.path};
   }
+  Node& server() { return core_.node_at(endpoint()); }
 
   Core& core_;
 };
