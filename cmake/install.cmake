@@ -12,7 +12,7 @@ set_target_properties(tidegate_library PROPERTIES OUTPUT_NAME tidegate EXPORT_NA
 target_compile_features(tidegate_library PUBLIC cxx_std_23)
 target_include_directories(tidegate_library
   PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
-target_link_libraries(tidegate_library PRIVATE fmt::fmt OpenSSL::Crypto)
+target_link_libraries(tidegate_library PRIVATE fmt::fmt OpenSSL::SSL OpenSSL::Crypto hiredis)
 
 # For servers on Boost.Beast: a header, and what it needs.
 add_library(tidegate_beast INTERFACE)
@@ -47,5 +47,5 @@ set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION net)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 # To compile against the library; the command needs neither.
-set(CPACK_DEBIAN_PACKAGE_SUGGESTS "libfmt-dev, libssl-dev, libboost1.81-dev")
+set(CPACK_DEBIAN_PACKAGE_SUGGESTS "libfmt-dev, libhiredis-dev, libssl-dev, libboost1.81-dev")
 include(CPack)

@@ -2,7 +2,7 @@
 # find_package(tidegate COMPONENTS beast) fails where it is not.
 include(CMakeFindDependencyMacro)
 find_dependency(fmt 9)
-find_dependency(OpenSSL 3 COMPONENTS Crypto)
+find_dependency(OpenSSL 3 COMPONENTS Crypto SSL)
 include(${CMAKE_CURRENT_LIST_DIR}/tidegateTargets.cmake)
 
 find_package(Threads QUIET)

@@ -54,8 +54,9 @@ std::vector<std::string> rule_names(const RateLimitConfig& config) {
 
 /// {"error":...,"faults":[...]}.
 Answer faulty(unsigned status, const std::vector<std::string>& faults, std::string& scratch) {
-  scratch = status == 400 ? R"({"error":"bad_request","faults":[)"
-                          : R"({"error":"unprocessable_content","faults":[)";
+  scratch = status == 400   ? R"({"error":"bad_request","faults":[)"
+            : status == 503 ? R"({"error":"redis_unavailable","faults":[)"
+                            : R"({"error":"unprocessable_content","faults":[)";
   for (const std::string& fault : faults) {
     scratch += &fault == &faults.front() ? "\"" : ",\"";
     append_json_text(fault, kMaxFaultBytes, scratch);
@@ -149,8 +150,12 @@ Answer Admin::answer(Route route, std::string_view method, bool authorised, std:
     case Route::admin_status:
       scratch = limiter_->status_json();
       return {.body = scratch, .fields = kNoStore};
-    case Route::admin_reset:
-      return reset(body, scratch);
+    case Route::admin_reset: {
+      const auto wanted = read_reset(body, rule_names(*limiter_->config()));
+      // What could be done has been.
+      return wanted ? Answer{.status = 500}
+                    : faulty(wanted.error().status, wanted.error().faults, scratch);
+    }
     case Route::admin_reload:
       return reload_too_soon(scratch);
     default:
@@ -182,21 +187,34 @@ Answer Admin::answer_reload(const Reloaded& reloaded, std::string& scratch) {
   return faulty(422, faults, scratch);
 }
 
-Answer Admin::reset(std::string_view body, std::string& scratch) {
-  const auto wanted = read_reset(body, rule_names(*limiter_->config()));
-  if (!wanted) return faulty(wanted.error().status, wanted.error().faults, scratch);
-  scratch = R"({"status":"reset","counts":)";
-  if (wanted->client.empty()) {
-    limiter_->reset_rule(wanted->rule);
-    scratch += "null}";  // nobody looks at each of them
-  } else {
-    const std::size_t counts = limiter_->reset(wanted->client, wanted->rule);
-    fmt::format_to(std::back_inserter(scratch), "{}}}", counts);
+std::optional<ResetRequest> Admin::wanted_reset(Route route, std::string_view method,
+                                                std::string_view body) const {
+  if (route != Route::admin_reset || method != "POST") return std::nullopt;
+  auto wanted = read_reset(body, rule_names(*limiter_->config()));
+  return wanted ? std::optional(std::move(*wanted)) : std::nullopt;
+}
+
+Admin::Forgotten Admin::forget(Limiter& limiter, const ResetRequest& wanted) {
+  if (wanted.client.empty()) {
+    const auto forgotten = limiter.reset_rule(wanted.rule);
+    if (!forgotten) return std::unexpected(forgotten.error());
+    return std::optional<std::size_t>();
   }
+  const auto forgotten = limiter.reset(wanted.client, wanted.rule);
+  if (!forgotten) return std::unexpected(forgotten.error());
+  return std::optional(*forgotten);
+}
+
+Answer Admin::answer_reset(const ResetRequest& wanted, const Forgotten& forgotten,
+                           std::string& scratch) {
+  if (!forgotten) return faulty(503, {forgotten.error().message}, scratch);
+  scratch = R"({"status":"reset","counts":)";
+  scratch += *forgotten ? std::to_string(**forgotten) : "null";
+  scratch += '}';
   limiter_->log_event(
       "admin_reset",
-      fmt::format("{} forgotten under {}", wanted->client.empty() ? "all clients" : wanted->client,
-                  wanted->rule.empty() ? "all rules" : wanted->rule));
+      fmt::format("{} forgotten under {}", wanted.client.empty() ? "all clients" : wanted.client,
+                  wanted.rule.empty() ? "all rules" : wanted.rule));
   return {.body = scratch, .fields = kNoStore};
 }
 

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "adapters/asio/admin_reset.hpp"
 #include "adapters/asio/response_text.hpp"
 #include "adapters/asio/service.hpp"
 #include "core/hash.hpp"
@@ -50,10 +51,19 @@ class Admin {
   [[nodiscard]] bool may_reload(Route route, std::string_view method);
   [[nodiscard]] static Answer answer_reload(const Reloaded& reloaded, std::string& scratch);
 
+  /// How many counts were forgotten; nothing: all clients of a rule, of whom nobody knows how many.
+  using Forgotten = std::expected<std::optional<std::size_t>, Error>;
+  /// What a request of an operator wants to be forgotten; nothing if it wants nothing or something
+  /// that answer() refuses. Forgetting may take long, so it is not done here.
+  [[nodiscard]] std::optional<ResetRequest> wanted_reset(Route route, std::string_view method,
+                                                         std::string_view body) const;
+  [[nodiscard]] static Forgotten forget(Limiter& limiter, const ResetRequest& wanted);
+  [[nodiscard]] Answer answer_reset(const ResetRequest& wanted, const Forgotten& forgotten,
+                                    std::string& scratch);
+
  private:
   [[nodiscard]] Hash128 digest_of(std::string_view token) const;
   [[nodiscard]] bool is_token(const HeaderLines& headers, std::string_view wanted) const;
-  [[nodiscard]] Answer reset(std::string_view body, std::string& scratch);
   [[nodiscard]] Answer reload_too_soon(std::string& scratch);
 
   Limiter* limiter_;

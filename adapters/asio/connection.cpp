@@ -171,7 +171,16 @@ class Connection final : public Expiring {
 
     std::optional<Admin::Reloaded> reloaded;
     if (authorised && state_.admin.may_reload(route, request.method_string())) {
-      co_await reload(reloaded);
+      co_await behind([&] { reloaded = state_.limiter->reload(); },
+                      [&](std::string why) {
+                        reloaded = std::unexpected(std::vector{Fault{"", 0, 0, "", why}});
+                      });
+    }
+    std::optional<ResetRequest> reset;
+    Admin::Forgotten forgotten;
+    if (authorised && (reset = state_.admin.wanted_reset(route, request.method_string(), body))) {
+      co_await behind([&] { forgotten = Admin::forget(*state_.limiter, *reset); },
+                      [&](std::string why) { forgotten = std::unexpected(Error{why}); });
     }
 
     bool decided = false;
@@ -181,6 +190,7 @@ class Connection final : public Expiring {
     // be awaited before the response is written down.
     const bool body_follows = !parser_->is_done();
     const Answer answer = reloaded ? Admin::answer_reload(*reloaded, state_.scratch)
+                          : reset  ? state_.admin.answer_reset(*reset, forgotten, state_.scratch)
                                    : decide(route, authorised, body, decided);
     const bool refused = answer.status == 401 || answer.status == 403 || answer.status == 429 ||
                          answer.status == 503;
@@ -205,16 +215,17 @@ class Connection final : public Expiring {
     co_return goes_on;
   }
 
-  /// On another thread, while this one goes on with other connections.
-  Task reload(std::optional<Admin::Reloaded>& out) {
+  /// Has something done on another thread, while this one goes on with other connections.
+  template <class Work, class Failed>
+  Task behind(Work work, Failed failed) {
     asio::basic_waitable_timer<std::chrono::steady_clock,
                                asio::wait_traits<std::chrono::steady_clock>, Executor>
         done(socket_.get_executor(), std::chrono::steady_clock::time_point::max());
     std::thread thread = posix::run_behind([&] {
       try {
-        out = state_.limiter->reload();
+        work();
       } catch (const std::exception& error) {
-        out = std::unexpected(std::vector{Fault{"", 0, 0, "", error.what()}});
+        failed(error.what());
       }
       asio::post(done.get_executor(), [&done] { done.cancel(); });
     });

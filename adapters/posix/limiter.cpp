@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <ctime>
@@ -158,40 +159,39 @@ void Limiter::after_fork() {
   if (impl_->config_state.generation() != impl_->taken_up) impl_->take_up_what_is_in_force();
 }
 
-std::vector<WindowState> Limiter::peek(std::string_view client, std::string_view rule,
-                                       std::string_view tier) const {
+std::expected<std::vector<WindowState>, Error> Limiter::peek(std::string_view client,
+                                                             std::string_view rule,
+                                                             std::string_view tier) const {
   const auto generation = impl_->shared_generation();
-  if (generation->config().backend == BackendKind::redis) {
-    auto peek = posix::redis_peek(*generation, client, rule, tier);
-    if (peek) return std::move(peek->windows);
-    impl_->write_event(LogLevel::error, "redis_not_asked", peek.error().message);
-    return {};
+  if (generation->config().backend == BackendKind::memory) {
+    return generation->engine->peek(client, rule, tier, impl_->segment.now_us());
   }
-  return generation->engine->peek(client, rule, tier, impl_->segment.now_us());
+  auto peek = posix::redis_peek(*generation, client, rule, tier);
+  if (!peek) return std::unexpected(peek.error());
+  return std::move(peek->windows);
 }
 
-std::size_t Limiter::reset(std::string_view client, std::string_view rule) {
+std::expected<std::size_t, Error> Limiter::reset(std::string_view client, std::string_view rule) {
   const auto generation = impl_->shared_generation();
-  if (generation->config().backend == BackendKind::redis) {
-    const auto forgotten = posix::redis_reset(*generation, client, rule);
-    impl_->instruments.note_reset();
-    if (!forgotten)
-      impl_->write_event(LogLevel::error, "redis_not_asked", forgotten.error().message);
-    return forgotten.value_or(0);
+  if (generation->config().backend == BackendKind::memory) {
+    return generation->engine->reset(client, rule, impl_->segment.now_us());
   }
-  return generation->engine->reset(client, rule, impl_->segment.now_us());
+  auto forgotten = posix::redis_reset(*generation, client, rule);
+  impl_->instruments.note_reset();
+  return forgotten;
 }
 
-bool Limiter::reset_rule(std::string_view rule) {
+std::expected<bool, Error> Limiter::reset_rule(std::string_view rule) {
   const auto generation = impl_->shared_generation();
-  if (generation->config().backend == BackendKind::redis) {
-    const auto forgotten = posix::redis_reset_rule(*generation, rule);
-    impl_->instruments.note_reset();
-    if (!forgotten)
-      impl_->write_event(LogLevel::error, "redis_not_asked", forgotten.error().message);
-    return forgotten.has_value();
+  if (generation->config().backend == BackendKind::memory) {
+    return generation->engine->reset_rule(rule, impl_->segment.now_us());
   }
-  return generation->engine->reset_rule(rule, impl_->segment.now_us());
+  const auto& rules = generation->engine->policy().rules();
+  if (std::ranges::find(rules, rule, &Rule::name) == rules.end()) return false;
+  const auto forgotten = posix::redis_reset_rule(*generation, rule);
+  impl_->instruments.note_reset();
+  if (!forgotten) return std::unexpected(forgotten.error());
+  return true;
 }
 
 std::shared_ptr<const RateLimitConfig> Limiter::config() const {

@@ -69,18 +69,20 @@ TEST_F(LimiterTest, LooksAndForgetsForAllWhoShareTheSegment) {
   const auto other = open();
   for (int i = 0; i < 6; ++i) admits(*one);
   for (int i = 0; i < 2; ++i) admits(*one, "203.0.113.8");
-  const auto left = [&](const char* client) { return other->peek(client, "default")[0].remaining; };
+  const auto left = [&](const char* client) {
+    return other->peek(client, "default").value()[0].remaining;
+  };
   EXPECT_EQ(left("ip:203.0.113.7"), 0U);
   EXPECT_EQ(left("ip:203.0.113.8"), 3U);
-  EXPECT_EQ(other->reset("ip:203.0.113.7"), 1U);
+  EXPECT_EQ(other->reset("ip:203.0.113.7").value(), 1U);
   EXPECT_TRUE(admits(*one));
   EXPECT_EQ(left("ip:203.0.113.7"), 4U);
 
-  EXPECT_TRUE(one->reset_rule("default"));
+  EXPECT_TRUE(one->reset_rule("default").value());
   EXPECT_EQ(left("ip:203.0.113.7"), 5U);
   EXPECT_EQ(left("ip:203.0.113.8"), 5U);
-  EXPECT_FALSE(one->reset_rule("nothing"));
-  EXPECT_TRUE(other->peek("ip:203.0.113.7", "nothing").empty());
+  EXPECT_FALSE(one->reset_rule("nothing").value());
+  EXPECT_TRUE(other->peek("ip:203.0.113.7", "nothing")->empty());
 }
 
 TEST_F(LimiterTest, CountsAndLogsWhatAShadowWouldHaveDone) {

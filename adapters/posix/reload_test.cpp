@@ -269,6 +269,7 @@ TEST_F(Reload, NobodyIsRefusedOrLetInTwiceMeanwhile) {
   std::atomic<bool> stop = false;
   std::atomic<std::uint64_t> admitted = 0;
   std::atomic<std::uint64_t> refused = 0;
+  std::atomic<std::uint64_t> asked = 0;
   std::vector<std::thread> threads;
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&, i] {
@@ -279,11 +280,13 @@ TEST_F(Reload, NobodyIsRefusedOrLetInTwiceMeanwhile) {
         limiter.decide({.peer = IpAddress::parse("203.0.113.8"), .method = "GET", .target = "/y"},
                        decision);
         refused += decision.admitted() ? 0 : 1;
+        ++asked;
         std::this_thread::sleep_for(100us);
       }
     });
   }
-  for (int i = 0; i < 30; ++i) {
+  // Until the threads have asked for more than there is, too.
+  for (int i = 0; i < 30 || asked < 200; ++i) {
     const std::string more = "[[rate_limiting.endpoints]]\npattern = '/new" + std::to_string(i) +
                              "'\nlimit = 50\nwindow = 60\n";
     const auto reloaded = (i % 2 == 0 ? *one : *other).reload(loaded(rules + more));

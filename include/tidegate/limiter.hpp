@@ -94,16 +94,20 @@ class Limiter {
 
   /// What a client has left, one entry for each window that could be charged for `tier` under the
   /// rules named `rule` (all where empty). Takes nothing and writes nothing. Any thread.
-  [[nodiscard]] std::vector<WindowState> peek(std::string_view client, std::string_view rule = "",
-                                              std::string_view tier = "anonymous") const;
+  /// An error only with the backend "redis", where it waits for up to `socket_timeout`: why Redis
+  /// did not answer.
+  [[nodiscard]] std::expected<std::vector<WindowState>, Error> peek(
+      std::string_view client, std::string_view rule = "",
+      std::string_view tier = "anonymous") const;
   /// Forgets a client under the rules named `rule`, for all processes that share the segment, while
   /// traffic flows; where empty, under all of them and his violations too. Returns how many counts
   /// there were to forget. Any thread.
-  std::size_t reset(std::string_view client, std::string_view rule = "");
+  /// Errors as those of peek; other hosts may deny him from memory for up to five seconds more.
+  std::expected<std::size_t, Error> reset(std::string_view client, std::string_view rule = "");
   /// Forgets all clients of a rule, for all processes that share the segment, while traffic flows.
   /// What they had counted keeps its room in the segment until it expires. False: there is no rule
   /// of this name. Any thread.
-  bool reset_rule(std::string_view rule);
+  std::expected<bool, Error> reset_rule(std::string_view rule);
 
   /// What is in force here. It stays as it is where a reload replaces it.
   [[nodiscard]] std::shared_ptr<const RateLimitConfig> config() const;
