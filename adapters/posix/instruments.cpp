@@ -18,13 +18,26 @@ static_assert(kBreakerAt + sizeof(BreakerMemory) <= Counters::kFreeAt + Counters
 /// store are passed over, and give their places free.
 constexpr std::size_t kSpareNames = 200;
 
-/// Of the names that were noted, what the store says they have used: the most used first.
+/// Of the names that were noted, what the store says they have used: the most used first. Where the
+/// store is elsewhere, what they were told when they last asked on this host.
 std::vector<Status::Usage> busiest(const Engine& engine, TopClients& top, Micros now_us,
                                    std::size_t at_most) {
   std::vector<Status::Usage> found;
   if (at_most == 0) return found;
   for (TopClients::Named& named : top.named(at_most + kSpareNames)) {
     if (found.size() >= at_most) break;
+    if (engine.policy().config().backend == BackendKind::redis) {
+      if (named.until <= now_us) {
+        top.forget(named);
+        continue;
+      }
+      found.push_back({.endpoint = std::move(named.endpoint),
+                       .tier = std::move(named.tier),
+                       .client = std::move(named.client),
+                       .used = named.used,
+                       .limit = named.limit});
+      continue;
+    }
     const auto windows = engine.peek(named.client, named.endpoint, named.tier, now_us);
     const auto tightest = std::ranges::min_element(windows, {}, &WindowState::remaining);
     if (tightest == windows.end() || tightest->reset_us == 0) {

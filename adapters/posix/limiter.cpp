@@ -137,7 +137,13 @@ void Limiter::Impl::observe(const RateLimitConfig& config, const Request& reques
   try {
     instruments.counters.count(decision);
     if (decision.spoken_of() == nullptr) return;
-    if (config.top_clients != 0) instruments.top.note(decision);
+    if (config.top_clients != 0) {
+      if (config.backend == BackendKind::redis) {
+        instruments.top.note_used(decision);
+      } else {
+        instruments.top.note(decision);
+      }
+    }
     const bool violation = !decision.admitted() || decision.outcome == Outcome::shadow;
     const LogLevel level = violation ? LogLevel::info : LogLevel::debug;
     if (config.log_level <= level) journal.write_decision(request, decision, level);

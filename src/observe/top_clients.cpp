@@ -53,7 +53,18 @@ TopClients::TopClients(std::span<std::byte> memory)
     : names_(reinterpret_cast<SharedName*>(memory.data()),
              memory.size() / sizeof(SharedName) / kSet * kSet) {}
 
-void TopClients::note(const Decision& decision) {
+void TopClients::note(const Decision& decision) { find_or_take(decision); }
+
+void TopClients::note_used(const Decision& decision) {
+  SharedName* const name = find_or_take(decision);
+  if (name == nullptr) return;
+  const WindowState& window = decision.windows[decision.tightest];
+  const std::uint64_t used = window.limit - std::min(window.limit, window.remaining);
+  name->used.store(used << 32 | window.limit, std::memory_order_relaxed);
+  name->until.store(decision.time_us + window.reset_us, std::memory_order_relaxed);
+}
+
+TopClients::SharedName* TopClients::find_or_take(const Decision& decision) {
   const std::uint64_t key = key_of(decision.counted_for(), decision.endpoint, decision.client.tier);
   const auto set = names_.subspan((key >> 8) % (names_.size() / kSet) * kSet, kSet);
   SharedName* least = nullptr;
@@ -63,7 +74,7 @@ void TopClients::note(const Decision& decision) {
     const std::uint64_t seen = name.key.load(std::memory_order_acquire);
     if (seen == key) {
       name.weight.fetch_add(1, std::memory_order_relaxed);
-      return;
+      return &name;
     }
     std::uint64_t weight = seen == 0 ? 0 : name.weight.load(std::memory_order_relaxed);
     if ((seen & kWriting) != 0) {
@@ -78,25 +89,23 @@ void TopClients::note(const Decision& decision) {
       least_key = seen;
     }
   }
-  if (least == nullptr) return;
-  if (least_weight == 0) {
-    take_place(*least, least_key, key, decision);
-  } else {
-    least->weight.compare_exchange_strong(least_weight, least_weight - 1);
-  }
+  if (least == nullptr) return nullptr;
+  if (least_weight == 0) return take_place(*least, least_key, key, decision) ? least : nullptr;
+  least->weight.compare_exchange_strong(least_weight, least_weight - 1);
+  return nullptr;
 }
 
-void TopClients::take_place(SharedName& name, std::uint64_t seen, std::uint64_t key,
+bool TopClients::take_place(SharedName& name, std::uint64_t seen, std::uint64_t key,
                             const Decision& decision) {
   const std::string_view client = decision.counted_for();
   const std::string_view endpoint = decision.endpoint;
   const std::string_view tier = decision.client.tier;
   if (client.size() > kMaxNameBytes || endpoint.size() > kMaxLabelBytes ||
       tier.size() > kMaxLabelBytes) {
-    return;
+    return false;
   }
   name.claimed_us.store(decision.time_us, std::memory_order_relaxed);
-  if (!name.key.compare_exchange_strong(seen, key | kWriting)) return;
+  if (!name.key.compare_exchange_strong(seen, key | kWriting)) return false;
 
   std::array<char, kTextBytes> text{};
   char* at = std::copy(client.begin(), client.end(), text.begin());
@@ -111,8 +120,10 @@ void TopClients::take_place(SharedName& name, std::uint64_t seen, std::uint64_t 
       static_cast<std::uint32_t>(client.size() | endpoint.size() << 12 | tier.size() << 22),
       std::memory_order_relaxed);
   name.weight.store(1, std::memory_order_relaxed);
+  name.used.store(0, std::memory_order_relaxed);
+  name.until.store(0, std::memory_order_relaxed);
   std::uint64_t mine = key | kWriting;
-  name.key.compare_exchange_strong(mine, key, std::memory_order_release);
+  return name.key.compare_exchange_strong(mine, key, std::memory_order_release);
 }
 
 std::optional<TopClients::Named> TopClients::read(std::size_t place) const {
@@ -125,6 +136,8 @@ std::optional<TopClients::Named> TopClients::read(std::size_t place) const {
     std::memcpy(text.data() + 8 * i, &word, 8);
   }
   const std::uint32_t lengths = name.lengths.load(std::memory_order_relaxed);
+  const std::uint64_t used = name.used.load(std::memory_order_relaxed);
+  const Micros until = name.until.load(std::memory_order_relaxed);
   const std::uint64_t weight = name.weight.load(std::memory_order_acquire);
   // Another name may have been written meanwhile.
   if (name.key.load(std::memory_order_acquire) != key) return std::nullopt;
@@ -142,7 +155,10 @@ std::optional<TopClients::Named> TopClients::read(std::size_t place) const {
                .endpoint = std::string(all.substr(client, endpoint)),
                .tier = std::string(all.substr(client + endpoint, tier)),
                .weight = weight,
-               .place = place};
+               .place = place,
+               .used = used >> 32,
+               .limit = used & 0xffff'ffff,
+               .until = until};
 }
 
 std::vector<TopClients::Named> TopClients::named(std::size_t at_most) const {

@@ -36,6 +36,8 @@ class TopClients {
 
   /// Notes that a client asked under the rule of the decision's tightest window.
   void note(const Decision& decision);
+  /// The same, and what he has used, for counts that cannot be looked at later: they are elsewhere.
+  void note_used(const Decision& decision);
 
   struct Named {
     std::string client;
@@ -43,6 +45,10 @@ class TopClients {
     std::string tier;
     std::uint64_t weight = 0;  ///< the larger, the busier
     std::size_t place = 0;     ///< for forget
+    // As he was last told; all 0 without note_used.
+    std::uint64_t used = 0;
+    std::uint64_t limit = 0;
+    Micros until = 0;  ///< then it is nothing again
   };
   /// The busiest, at most so many, the busiest first.
   [[nodiscard]] std::vector<Named> named(std::size_t at_most = std::size_t(-1)) const;
@@ -55,12 +61,17 @@ class TopClients {
     std::atomic<Micros> claimed_us;  ///< while it is written
     std::array<std::atomic<std::uint64_t>, (kMaxNameBytes + 2 * kMaxLabelBytes) / 8> text;
     std::atomic<std::uint32_t> lengths;  ///< of client, endpoint and tier: 12, 10 and 10 bits
+    std::atomic<std::uint64_t> used;     ///< and the limit, 32 bits each
+    std::atomic<Micros> until;
   };
+  static_assert(sizeof(SharedName) == 448);
 
  private:
+  /// Null: he has no place, or not yet.
+  SharedName* find_or_take(const Decision& decision);
   /// The name at a place, if it is there whole.
   [[nodiscard]] std::optional<Named> read(std::size_t place) const;
-  static void take_place(SharedName& name, std::uint64_t seen, std::uint64_t key,
+  static bool take_place(SharedName& name, std::uint64_t seen, std::uint64_t key,
                          const Decision& decision);
 
   std::span<SharedName> names_;

@@ -6,6 +6,7 @@ import json
 import pathlib
 import re
 import signal
+import subprocess
 import sys
 import time
 
@@ -78,6 +79,12 @@ class Counts(RedisTest):
                 server = self.serve(rules(self.redis(), f'algorithm = "{algorithm}"'))
                 self.assertEqual(self.statuses(server, 8), {200: 5, 429: 3})
 
+    def test_name_the_busiest_clients(self):
+        server = self.serve(rules(self.redis()))
+        self.statuses(server, 3)
+        self.assertIn('rate_limit_current_usage{endpoint="default",tier="anonymous",'
+                      'client_id="ip:127.0.0.1"} 3\n', self.ask(server, "/metrics").body.decode())
+
     def test_outlive_the_server(self):
         redis = self.redis()
         first = self.serve(rules(redis))
@@ -131,8 +138,26 @@ class Counts(RedisTest):
         self.command(server, "reset", "--rule", "default", "--all-clients")
         self.assertEqual(redis("KEYS", "*"), [])
 
+    def test_can_be_forgotten_at_the_admin_endpoint(self):
+        redis = self.redis()
+        server = self.serve(rules(redis) + '[rate_limiting.admin]\ntoken_env = "TOKEN"\n',
+                            environment={"TOKEN": "a token"})
+
+        def forget(what: dict):
+            return self.ask(server, "/admin/rate-limit/reset", "POST", json.dumps(what),
+                            Authorization="Bearer a token")
+        self.assertEqual(self.statuses(server, 6), {200: 5, 429: 1})
+        self.assertEqual(forget({"client": "ip:127.0.0.1"}).body, b'{"status":"reset","counts":1}')
+        self.assertEqual(self.statuses(server, 6), {200: 5, 429: 1}, "at once, on this host")
+        self.assertEqual(forget({"rule": "default", "all_clients": True}).body,
+                         b'{"status":"reset","counts":null}')
+        self.assertEqual(self.statuses(server, 6), {200: 5, 429: 1})
+        redis.kill()
+        answer = forget({"client": "ip:127.0.0.1"})
+        self.assertEqual((answer.status, json.loads(answer.body)["error"]),
+                         (503, "redis_unavailable"))
+
     def command(self, server, *words: str) -> str:
-        import subprocess
         done = subprocess.run([harness.COMMAND, *words, "--config", server.config],
                               capture_output=True, text=True, timeout=harness.WITHIN_S,
                               env=harness.variables())

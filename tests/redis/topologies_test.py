@@ -5,6 +5,7 @@ import json
 import pathlib
 import re
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -176,7 +177,6 @@ class OnACluster(Topology):
         self.assertNotIn("clusterdown", self.metrics(server))
 
     def test_3_all_clients_of_a_rule_are_forgotten_on_all_masters(self):
-        import subprocess
         server = self.serve(self.rules(1))
         for number in range(30):
             self.ask_as(server, f"192.0.2.{number}")
