@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "adapters/posix/poll_network.hpp"
+#include "adapters/posix/random.hpp"
 #include "adapters/posix/redis_session.hpp"
 #include "policy/policy.hpp"
 #include "store/redis/checks.hpp"
@@ -84,9 +85,9 @@ redis::KeyNames names_of(const RateLimitConfig& config) {
 }
 
 /// Decides one check. An error also where the keys hold what is nothing of ours.
-std::expected<Cooldown, Error> ask_check(Asking& asking, const redis::CheckCodec& codec,
-                                         const Check& check, std::span<Verdict> verdicts) {
-  const auto reply = asking.ask(codec.encode({&check, 1}));
+std::expected<Cooldown, Error> ask_check(Asking& asking, redis::Call call,
+                                         std::span<Verdict> verdicts) {
+  const auto reply = asking.ask(std::move(call));
   if (!reply) return std::unexpected(reply.error());
   redis::CheckAnswer answer{.verdicts = verdicts, .cooldown = {}, .error = {}};
   if (const auto decoded = redis::CheckCodec::decode(*reply, {&answer, 1}); !decoded) {
@@ -142,7 +143,7 @@ std::expected<RedisPeek, Error> redis_peek(const Generation& generation, std::st
                         .enforced = 1,
                         .penalties = nullptr,
                         .client = look.charge.client};
-      const auto asked = ask_check(asking, codec, check, {&verdict, 1});
+      const auto asked = ask_check(asking, codec.encode({&check, 1}), {&verdict, 1});
       if (!asked) return std::unexpected(asked.error());
       look.tell(verdict.quota);
     }
@@ -153,7 +154,7 @@ std::expected<RedisPeek, Error> redis_peek(const Generation& generation, std::st
                       .enforced = 0,
                       .penalties = penalties,
                       .client = siphash128(engine.policy().hash_key(), client)};
-    const auto asked = ask_check(asking, codec, check, {});
+    const auto asked = ask_check(asking, codec.encode({&check, 1}), {});
     if (!asked) return std::unexpected(asked.error());
     if (asked->refused) peek.cooldown_us = asked->left_us;
   }
@@ -204,6 +205,32 @@ std::expected<std::size_t, Error> redis_reset_rule(const Generation& generation,
     }
   }
   return forgotten;
+}
+
+struct RedisReplay::State {
+  explicit State(const LoadedConfig& loaded)
+      : asking(loaded),
+        codec(redis::KeyNames(loaded.config.redis.key_prefix,
+                              fmt::format("replay-{:016x}", random_number()))) {}
+
+  Asking asking;
+  redis::CheckCodec codec;
+  std::set<std::string> keys;  ///< that may be there
+};
+
+RedisReplay::RedisReplay(const LoadedConfig& loaded) : state_(std::make_unique<State>(loaded)) {}
+
+RedisReplay::~RedisReplay() {
+  for (const std::string& key : state_->keys) {
+    if (!state_->asking.ask(redis::CheckCodec::forget({key}))) return;  // they will expire
+  }
+}
+
+std::expected<Cooldown, Error> RedisReplay::ask(const Check& check, Micros t_us,
+                                                std::span<Verdict> verdicts) {
+  redis::Call call = state_->codec.encode({&check, 1}, t_us);
+  state_->keys.insert(call.arguments.begin(), call.arguments.begin() + call.keys);
+  return ask_check(state_->asking, std::move(call), verdicts);
 }
 
 HashKey redis_hash_key(const LoadedConfig& loaded) {

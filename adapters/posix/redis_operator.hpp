@@ -3,11 +3,14 @@
 
 #include <cstddef>
 #include <expected>
+#include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "adapters/posix/generation.hpp"
+#include "store/check.hpp"
 #include "tidegate/decision.hpp"
 #include "tidegate/error.hpp"
 
@@ -32,6 +35,23 @@ struct RedisPeek {
 /// forget.
 [[nodiscard]] std::expected<std::size_t, Error> redis_reset_rule(const Generation& generation,
                                                                  std::string_view rule);
+
+/// A store of its own in Redis for a replay: in a namespace that nobody else has, and which is
+/// empty again when it is destroyed. One thread.
+class RedisReplay {
+ public:
+  explicit RedisReplay(const LoadedConfig& loaded);
+  ~RedisReplay();
+  RedisReplay(const RedisReplay&) = delete;
+  RedisReplay& operator=(const RedisReplay&) = delete;
+
+  [[nodiscard]] std::expected<Cooldown, Error> ask(const Check& check, Micros t_us,
+                                                   std::span<Verdict> verdicts);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 
 /// A key that a client may have in Redis.
 struct RedisKey {

@@ -78,7 +78,11 @@ int main(int argc, char** argv) {
                           "a line in, one out;\nor an access log of nginx or Apache, and say who "
                           "would have been limited");
   add_config(replay, config);
-  CLI::Option* const its_backend = replay.add_option("--backend", backend, "memory (the default)");
+  CLI::Option* const its_backend =
+      replay
+          .add_option("--backend", backend,
+                      "memory (the default), or the Redis of the configuration")
+          ->check(CLI::IsMember({"memory", "redis"}));
   CLI::Option* const log = replay.add_option(
       "--access-log", log_options.log,
       "A log in the common, combined or nginx's default format, the oldest lines first; - is "

@@ -23,10 +23,10 @@ struct Times {
   Micros wall_us = 0;
 };
 
-/// The latest time the engine decides at (the year 2081); later times are taken as this one, so
-/// that adding a few windows to a time never overflows.
+/// The latest time the engine decides at, a whole microsecond of the year 2081; later times are
+/// taken as this one, so that adding a few windows to a time never overflows.
 inline constexpr Ticks kLatest =
-    std::numeric_limits<Ticks>::max() - 4 * kMaxWindow_us * kTicksPerMicro;
+    (std::numeric_limits<Ticks>::max() / kTicksPerMicro - 4 * kMaxWindow_us) * kTicksPerMicro;
 
 /// How far ahead of its clock a sharer of counts ever finds a time: what is written reaches less
 /// than three windows ahead (the word of a sliding_window_counter); the other five years are for

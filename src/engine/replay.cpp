@@ -209,6 +209,8 @@ struct Replay::State {
   std::unique_ptr<MemoryStore> store;
   std::unique_ptr<Engine> engine;
   Decision decision;
+  Ask ask;  ///< nothing: the memory store is asked
+  std::string error;
 };
 
 Replay::Replay(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -217,6 +219,10 @@ Replay& Replay::operator=(Replay&&) noexcept = default;
 Replay::~Replay() = default;
 
 std::expected<Replay, Error> Replay::create(const LoadedConfig& loaded) {
+  return create(loaded, nullptr);
+}
+
+std::expected<Replay, Error> Replay::create(const LoadedConfig& loaded, Ask ask) {
   const RateLimitConfig& config = loaded.config;
   auto policy = Policy::compile(config, kReplayKey);
   if (!policy) return std::unexpected(policy.error());
@@ -234,6 +240,7 @@ std::expected<Replay, Error> Replay::create(const LoadedConfig& loaded) {
   }
   state->engine = std::make_unique<Engine>(std::shared_ptr<const Policy>(std::move(*policy)),
                                            *state->store, std::move(*tokens));
+  state->ask = std::move(ask);
   return Replay(std::move(state));
 }
 
@@ -252,9 +259,30 @@ void Replay::line(std::string_view line, std::string& out) {
 }
 
 const Decision& Replay::decide(const Request& request, Micros t_us) {
-  state_->engine->decide(request, t_us, state_->decision);
-  return state_->decision;
+  const Engine& engine = *state_->engine;
+  Decision& decision = state_->decision;
+  if (!state_->ask) {
+    engine.decide(request, t_us, decision);
+    return decision;
+  }
+  Plan plan;
+  engine.plan(request, {.now_us = t_us, .wall_us = t_us}, decision, plan);
+  if (!plan.limited) return decision;
+  Plan::List<Verdict> verdicts(plan.charges.size());
+  Cooldown cooldown;
+  if (!plan.charges.empty()) {
+    const auto asked = state_->ask(plan.check(engine.policy()), t_us, verdicts);
+    if (asked) {
+      cooldown = *asked;
+    } else {
+      state_->error = asked.error().message;
+    }
+  }
+  engine.conclude(plan, verdicts, cooldown, decision);
+  return decision;
 }
+
+const std::string& Replay::error() const { return state_->error; }
 
 const Policy& Replay::policy() const { return state_->engine->policy(); }
 

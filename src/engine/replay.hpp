@@ -3,7 +3,9 @@
 #pragma once
 
 #include <expected>
+#include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -19,6 +21,10 @@ class Replay {
   /// The error says why the configuration cannot be compiled or has no room in its own table, or
   /// that keys it names were not loaded.
   [[nodiscard]] static std::expected<Replay, Error> create(const LoadedConfig& loaded);
+  /// The same against another store, which is asked at the time of each request.
+  using Ask = std::function<std::expected<Cooldown, Error>(const Check& check, Micros t_us,
+                                                           std::span<Verdict> verdicts)>;
+  [[nodiscard]] static std::expected<Replay, Error> create(const LoadedConfig& loaded, Ask ask);
   Replay(Replay&&) noexcept;
   Replay& operator=(Replay&&) noexcept;
   ~Replay();
@@ -29,6 +35,9 @@ class Replay {
 
   /// Decides one request. The decision is valid until the next one.
   const Decision& decide(const Request& request, Micros t_us);
+
+  /// Why that store did not answer; then decisions from there on mean nothing. "" it has answered.
+  [[nodiscard]] const std::string& error() const;
 
   [[nodiscard]] const Policy& policy() const;
   /// Looks at the whole table.

@@ -322,5 +322,35 @@ class Reloads(RedisTest):
         self.assertEqual(len(other("KEYS", "*")), 1)
 
 
+class Replays(RedisTest):
+    CASES = HERE.parent / "replay" / "cases"
+
+    def replay(self, config: pathlib.Path, backend: str, redis) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [harness.COMMAND, "replay", "--config", config, "--backend", backend],
+            input=config.with_suffix(".in.jsonl").read_bytes(), capture_output=True,
+            timeout=harness.WITHIN_S,
+            env=harness.variables() | {"RATE_LIMIT_REDIS__URL": redis.url})
+
+    def test_give_the_same_decisions_and_leave_nothing_behind(self):
+        redis = self.redis()
+        configs = sorted(self.CASES.glob("*.toml"))
+        self.assertGreater(len(configs), 3)
+        for config in configs:
+            with self.subTest(case=config.stem):
+                through_redis = self.replay(config, "redis", redis)
+                self.assertEqual(through_redis.returncode, 0, through_redis.stderr)
+                self.assertEqual(through_redis.stdout,
+                                 self.replay(config, "memory", redis).stdout)
+                self.assertEqual(redis("DBSIZE"), 0)
+
+    def test_end_where_redis_does(self):
+        redis = self.redis()
+        redis.kill()
+        done = self.replay(self.CASES / "bucket.toml", "redis", redis)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"Redis: refused", done.stderr)
+
+
 if __name__ == "__main__":
     harness.main()

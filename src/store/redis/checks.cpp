@@ -200,7 +200,8 @@ Call CheckCodec::encode(std::span<const Check> checks, std::optional<Micros> at)
   }
   call.keys = static_cast<std::uint32_t>(call.arguments.size());
   call.arguments.push_back(packer.take());
-  call.arguments.push_back(at ? std::to_string(*at) : "");
+  // Later times are taken as the engine's last, as everywhere.
+  call.arguments.push_back(at ? std::to_string(std::min(*at, kLatest / kTicksPerMicro)) : "");
   return call;
 }
 
