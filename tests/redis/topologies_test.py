@@ -151,6 +151,31 @@ class OnACluster(Topology):
         for master in self.redis.masters:
             self.assertGreater(len(master("KEYS", "*")), 0, "a master without a client")
 
+    def test_1_rules_for_everybody_and_penalties_work_across_slots(self):
+        server = self.serve(self.rules(100) + """
+[rate_limiting.progressive_penalties]
+enabled = true
+violation_threshold = 1
+[[rate_limiting.endpoints]]
+name = "everybody"
+pattern = "/api/v1/search/*"
+limit = 5
+window = "1h"
+per = "all"
+""")
+        statuses = collections.Counter()
+        for number in range(8):
+            answer = self.ask(server, "/api/v1/search/x", X_Forwarded_For=f"192.0.2.{number}")
+            statuses[answer.status] += 1
+        self.assertEqual(statuses, {200: 5, 429: 3})
+        # Two readings, which meet both rules: charged to both.
+        client = "192.0.2.100"
+        answer = self.ask(server, "/api/v1/search%2fx", X_Forwarded_For=client)
+        self.assertEqual(answer.status, 429, "nobody has anything left under the other rule")
+        self.assertEqual(self.ask_as(server, client)["X-RateLimit-Remaining"], "98",
+                         "what was taken of his own stays taken")
+        self.assertNotIn("redis_errors_total{operation=\"check\"", self.metrics(server))
+
     def test_2_slots_move_while_it_serves(self):
         limit = 400
         server = self.serve(self.rules(limit))

@@ -11,6 +11,14 @@ namespace {
 /// The most a script call decides at once.
 constexpr std::size_t kMostChecks = redis::CheckCodec::kMostChecks;
 
+/// Whether the keys of a check belong to several clients: to whoever asks, to his address, to all.
+bool spans_slots(const Check& check) {
+  const Hash128& first = check.charges.empty() ? check.client : check.charges.front().client;
+  if (check.penalties != nullptr && check.client != first) return true;
+  return std::ranges::any_of(check.charges,
+                             [&first](const Charge& charge) { return charge.client != first; });
+}
+
 std::string_view what_happens(FailureMode mode) {
   switch (mode) {
     case FailureMode::fail_open:
@@ -25,6 +33,36 @@ std::string_view what_happens(FailureMode mode) {
 
 }  // namespace
 
+/// The charges of a check whose keys are in one slot.
+class Guard::Part final : public Question {
+ public:
+  Part(Guard& guard, Split& split) : guard_(guard), split_(split) {}
+
+  void add(const Charge& charge, std::size_t place) {
+    charges_.push_back(charge);
+    places_.push_back(place);
+  }
+  void close(std::size_t enforced, const Penalties* penalties, const Hash128& client) {
+    answers_.resize(charges_.size());
+    check = {.charges = charges_, .enforced = enforced, .penalties = penalties, .client = client};
+    verdicts = answers_;
+  }
+  /// Copies what was answered to where it belongs.
+  void tell(Question& whole) const {
+    for (std::size_t i = 0; i < places_.size(); ++i) whole.verdicts[places_[i]] = answers_[i];
+    if (check.penalties != nullptr) whole.cooldown = cooldown;
+  }
+
+ private:
+  void answered() override { guard_.end_part(split_); }
+
+  Guard& guard_;
+  Split& split_;
+  std::vector<Charge> charges_;
+  std::vector<std::size_t> places_;
+  std::vector<Verdict> answers_;
+};
+
 Guard::Guard(const Options& options, redis::ClientOptions client, redis::CheckCodec codec,
              redis::Network& network, BreakerMemory& breaker, GuardObserver& observer)
     : options_(options),
@@ -36,7 +74,10 @@ Guard::Guard(const Options& options, redis::ClientOptions client, redis::CheckCo
       resets_(breaker.resets.load()),
       client_(std::move(client), network, *this) {}
 
+Guard::~Guard() = default;
+
 bool Guard::ask(Question& question, Micros now) {
+  if (client_.by_slot() && spans_slots(question.check)) return ask_in_parts(question, now);
   question.asked_ = now;
   question.call_ = 0;
   question.cooldown = {};
@@ -66,7 +107,68 @@ bool Guard::ask(Question& question, Micros now) {
   return false;
 }
 
+/// Each part is all or nothing for itself.
+bool Guard::ask_in_parts(Question& question, Micros now) {
+  const Check& check = question.check;
+  question.cooldown = {};
+  Split& split = splits_.emplace_back();
+  std::vector<std::size_t> enforced;
+  const auto part_of = [&](const Hash128& client) {
+    std::size_t i = 0;
+    while (i < split.parts.size() && split.parts[i]->check.client != client) ++i;
+    if (i == split.parts.size()) {
+      split.parts.push_back(std::make_unique<Part>(*this, split));
+      split.parts[i]->check.client = client;
+      enforced.push_back(0);
+    }
+    return i;
+  };
+  if (check.penalties != nullptr) part_of(check.client);
+  for (std::size_t i = 0; i < check.charges.size(); ++i) {
+    const std::size_t part = part_of(check.charges[i].client);
+    split.parts[part]->add(check.charges[i], i);
+    if (i < check.enforced) ++enforced[part];
+  }
+  for (std::size_t i = 0; i < split.parts.size(); ++i) {
+    Part& part = *split.parts[i];
+    const Hash128 client = part.check.client;
+    part.close(enforced[i], client == check.client ? check.penalties : nullptr, client);
+  }
+  split.open = 1;  // so that it does not end meanwhile
+  split.whole = &question;
+  for (const auto& part : split.parts) {
+    if (!ask(*part, now)) ++split.open;
+  }
+  if (--split.open != 0) return false;
+  join(split);
+  splits_.pop_back();
+  return true;
+}
+
+void Guard::end_part(Split& split) {
+  if (--split.open != 0) return;
+  join(split);
+  Question* const whole = split.whole;
+  splits_.remove_if([&split](const Split& each) { return &each == &split; });
+  if (whole != nullptr) whole->answered();
+}
+
+/// Decided by the store if all its parts were.
+void Guard::join(const Split& split) {
+  if (split.whole == nullptr) return;
+  split.whole->by = AnsweredBy::store;
+  for (const auto& part : split.parts) {
+    part->tell(*split.whole);
+    if (part->by == AnsweredBy::store) continue;
+    split.whole->by = part->by;
+    split.whole->retry_us = part->retry_us;
+  }
+}
+
 void Guard::cancel(Question& question) {
+  for (Split& split : splits_) {
+    if (split.whole == &question) split.whole = nullptr;
+  }
   if (question.call_ == 0) {
     std::ranges::replace(queue_, &question, static_cast<Question*>(nullptr));
     return;

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <list>
+#include <memory>
 #include <span>
 #include <string_view>
 #include <unordered_map>
@@ -70,6 +72,10 @@ class Guard final : private redis::Listener {
   Guard(const Options& options, redis::ClientOptions client, redis::CheckCodec codec,
         redis::Network& network, BreakerMemory& breaker, GuardObserver& observer);
 
+  ~Guard() override;
+  Guard(const Guard&) = delete;
+  Guard& operator=(const Guard&) = delete;
+
   /// Asks. True: it is answered on return; else answered() is called by a later flush or by the
   /// client, at the deadline at the latest.
   [[nodiscard]] bool ask(Question& question, Micros now);
@@ -89,6 +95,13 @@ class Guard final : private redis::Listener {
   void shut_down(Micros now);
 
  private:
+  class Part;
+  /// A check whose keys are in several slots, asked in parts.
+  struct Split {
+    Question* whole = nullptr;  ///< null: cancelled
+    std::vector<std::unique_ptr<Part>> parts;
+    std::size_t open = 0;
+  };
   struct Asked {
     Question* question = nullptr;  ///< null: cancelled
     std::size_t charges = 0;
@@ -106,6 +119,9 @@ class Guard final : private redis::Listener {
   void on_ready(Micros now) override;
   void on_remark(std::string_view event, std::string_view message) override;
 
+  [[nodiscard]] bool ask_in_parts(Question& question, Micros now);
+  void end_part(Split& split);
+  static void join(const Split& split);
   void send(std::span<Question* const> questions, bool probe, Micros now);
   void end_exchange(const Exchange& exchange, const redis::Failure& failure, Micros now);
   /// The answer of the failure mode.
@@ -119,6 +135,7 @@ class Guard final : private redis::Listener {
   GuardObserver& observer_;
   DenialCache denials_;
   std::vector<Question*> queue_;  ///< null: cancelled
+  std::list<Split> splits_;
   std::unordered_map<std::uint64_t, Exchange> exchanges_;
   std::uint64_t last_call_ = 0;
   std::uint64_t random_;
