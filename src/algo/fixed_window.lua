@@ -12,7 +12,7 @@ local function fixed_read(value, now, window)
 end
 
 local function fixed_write(key, now, ends, count)
-  redis.call('SET', key, struct.pack('>BI7I4', 2, ends, count), 'PX', life(ends, now))
+  return store(key, struct.pack('>BI7I4', 2, ends, count), ends, now)
 end
 
 local function fixed_inspect(now, ends, count, limit, asked)

@@ -24,8 +24,7 @@ local function counter_left(start, at, current, previous, limit, window, i)
 end
 
 local function counter_write(key, now, start, current, previous, window)
-  redis.call('SET', key, struct.pack('>BI7I4I4', 3, start, current, previous), 'PX',
-             life(start + 2 * window, now))
+  return store(key, struct.pack('>BI7I4I4', 3, start, current, previous), start + 2 * window, now)
 end
 
 -- How far into a window the weight of `previous` units first is at most `allowed`.

@@ -29,7 +29,7 @@ local function bucket_admits(now, us, ticks, i)
 end
 
 local function bucket_write(key, now, us, ticks)
-  redis.call('SET', key, struct.pack('>BI7I2', 1, us, ticks), 'PX', life(us + 1, now))
+  return store(key, struct.pack('>BI7I2', 1, us, ticks), us + 1, now)
 end
 
 -- remaining, reset, retry and more_after, in us; asked: the cost that was not admitted, else 0.

@@ -25,8 +25,7 @@ local function look(c, key, i)
     ok[c] = cost <= log_left(size, gone, limit)
     return true
   end
-  local value = redis.pcall('GET', key)
-  if type(value) == 'table' then return false end
+  local value = held[key]
   if algorithm == COUNTER then
     local start, at, current, previous = counter_read(value, now, window)
     if not start then return false end
@@ -47,21 +46,21 @@ local function look(c, key, i)
   return true
 end
 
--- Takes what was decided, and answers.
+-- Takes what was decided, and answers. False: there is a stranger's value.
 local function take(c, key, i)
   local algorithm, limit, window, cost = p[i], p[i + 1], p[i + 2], p[i + 3]
   out[o + 1] = 1
   if algorithm == COUNTER then
     s3[c] = s3[c] + cost
-    counter_write(key, now, s1[c], s3[c], s4[c], window)
+    if not counter_write(key, now, s1[c], s3[c], s4[c], window) then return false end
     out[o + 2], out[o + 3], out[o + 4], out[o + 5] =
       counter_inspect(now, s1[c], s2[c], s3[c], s4[c], limit, window, i + 4, 0)
   elseif algorithm == BUCKET then
-    bucket_write(key, now, n1[c], n2[c])
+    if not bucket_write(key, now, n1[c], n2[c]) then return false end
     out[o + 2], out[o + 3], out[o + 4], out[o + 5] = bucket_inspect(now, n1[c], n2[c], i + 4, 0)
   elseif algorithm == FIXED then
     s2[c] = s2[c] + cost
-    fixed_write(key, now, s1[c], s2[c])
+    if not fixed_write(key, now, s1[c], s2[c]) then return false end
     out[o + 2], out[o + 3], out[o + 4], out[o + 5] = fixed_inspect(now, s1[c], s2[c], limit, 0)
   else
     out[o + 2], out[o + 3], out[o + 4], out[o + 5] =
@@ -69,6 +68,7 @@ local function take(c, key, i)
     log_write(key, now, s3[c], s2[c], cost, window)
   end
   o = o + 5
+  return true
 end
 
 -- Answers how a charge stands that takes nothing.
@@ -107,7 +107,10 @@ local function decide(first, last, at, key, looks_only)
   for c = first, last do
     local i = at + (c - 1) * STRIDE
     if admitted and takes and p[i + 3] > 0 then
-      take(c, KEYS[key + c], i)
+      if not take(c, KEYS[key + c], i) then
+        out[o + 1] = wrong(KEYS[key + c])
+        return nil
+      end
     else
       tell(c, KEYS[key + c], i, p[i + 3])
     end
@@ -117,16 +120,16 @@ end
 
 -- A time, as penalties keep them. Nil: a stranger's.
 local function time_at(key)
-  local value = redis.pcall('GET', key)
+  local value = held[key]
   if not value then return 0, 0 end
-  if type(value) == 'table' or #value ~= 12 then return nil end
+  if #value ~= 12 then return nil end
   local kind, us, count = struct.unpack('>BI7I4', value)
   if kind ~= 4 then return nil end
   return us, count
 end
 
 local function set_time(key, us, count)
-  redis.call('SET', key, struct.pack('>BI7I4', 4, us, count), 'PX', life(us, now))
+  return store(key, struct.pack('>BI7I4', 4, us, count), us, now)
 end
 
 -- A rejection by one window: the us that a cooldown lasts which it has started, or 0.
@@ -135,7 +138,7 @@ local function violation(window, mark, at, cooldown_key, count_key)
   if not marked or marked > now then return 0 end
   local ends, count = time_at(count_key)
   if not ends then return 0 end
-  set_time(mark, now + window, 0)
+  if not set_time(mark, now + window, 0) then return 0 end
   local detection, threshold, steps = p[at], p[at + 1], p[at + 2]
   if ends <= now then
     ends, count = now + detection, 1
