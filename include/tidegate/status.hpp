@@ -81,9 +81,9 @@ struct Status {
   std::vector<Count> identity_warnings = {};  ///< by reason
   std::vector<Latency> redis_latencies = {};  ///< of operations that there were
   std::vector<RedisErrors> redis_errors = {};
-  std::uint64_t admin_denied = 0;             ///< admin requests without the right token
-  std::uint64_t log_lines_lost = 0;           ///< a full disk, a pipe nobody reads
-  std::vector<std::string> warnings = {};     ///< of the configuration, one line each
+  std::uint64_t admin_denied = 0;          ///< admin requests without the right token
+  std::uint64_t log_lines_lost = 0;        ///< a full disk, a pipe nobody reads
+  std::vector<std::string> warnings = {};  ///< of the configuration, one line each
 };
 
 /// Of this library, as "1.2.3".

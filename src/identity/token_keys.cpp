@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/json_text.hpp"
 #include "core/base64url.hpp"
+#include "core/json_text.hpp"
 #include "identity/json.hpp"
 
 namespace tidegate {
