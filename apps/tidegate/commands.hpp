@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "adapters/asio/load.hpp"
 #include "adapters/asio/serve.hpp"
 #include "tidegate/config.hpp"
 
@@ -53,6 +54,12 @@ int reset(const ConfigPath& config, const ClientOptions& options);
 int key(const ConfigPath& config, const std::string& client);
 
 int reload(const ConfigPath& config);
+
+struct LoadReport {
+  bool json = false;
+  std::optional<std::size_t> expect_admitted;  ///< else the answer is no
+};
+int load(const LoadOptions& options, const LoadReport& report);
 
 struct TopOptions {
   bool once = false;  ///< one text, also on a terminal

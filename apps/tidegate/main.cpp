@@ -139,6 +139,49 @@ int main(int argc, char** argv) {
   add_config(reload, config);
   reload.callback([&] { result = command::reload(config); });
 
+  tidegate::LoadOptions load_options;
+  command::LoadReport load_report;
+  std::vector<std::string> urls;
+  double seconds = 10;
+  bool at_once = false;
+  CLI::App& load = *app.add_subcommand(
+      "load",
+      "Send a server requests from many clients, each with an X-Forwarded-For of its own (the "
+      "server "
+      "must trust the proxy: trusted_proxy_depth = 1), and say how they were answered");
+  load.add_option("--url", urls, "http://host:port/path; several are asked in turn")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  load.add_option("--rate", load_options.rate,
+                  "Requests a second; latency counts from when each is due")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  CLI::Option* const duration =
+      load.add_option("--duration", seconds, "For how many seconds")->check(CLI::PositiveNumber);
+  CLI::Option* const requests =
+      load.add_option("--requests", load_options.requests, "So many, instead of --duration")
+          ->check(CLI::Range(std::size_t{1}, std::size_t{100'000'000}));
+  requests->excludes(duration);
+  load.add_option("--clients", load_options.clients, "How many clients; 0: no X-Forwarded-For")
+      ->check(CLI::Range(std::size_t{0}, std::size_t{131'072}))
+      ->capture_default_str();
+  load.add_option("--connections", load_options.connections, "To each URL")
+      ->check(CLI::Range(std::size_t{1}, std::size_t{20'000}))
+      ->capture_default_str();
+  load.add_flag("--concurrent", at_once, "All requests at once instead of at a rate");
+  load.add_option("-H,--header", load_options.headers, "A further header, 'Name: value'");
+  load.add_option("--expect-admitted", load_report.expect_admitted,
+                  "Exit with 1 unless exactly so many are admitted");
+  load.add_flag("--json", load_report.json, "One JSON object");
+  load.callback([&] {
+    if (!urls.empty()) load_options.urls = urls;
+    if (requests->count() == 0) {
+      load_options.requests = static_cast<std::size_t>(load_options.rate * seconds);
+    }
+    if (at_once) load_options.rate = 0;
+    result = command::load(load_options, load_report);
+  });
+
   bool once = false;
   double interval_s = 1;
   CLI::App& top = *app.add_subcommand("top",
