@@ -10,9 +10,6 @@
 namespace tidegate::posix {
 namespace {
 
-/// For longer nobody can wait for an exchange that a line has begun.
-constexpr Micros kLongestWait = 60'000'000;
-
 Micros micros_of(std::chrono::microseconds span) { return static_cast<Micros>(span.count()); }
 
 std::string text_of(const std::map<std::string, std::string, std::less<>>& texts,
@@ -78,7 +75,7 @@ RedisSession::~RedisSession() {
 void RedisSession::connect() {
   const Micros now = impl_.segment.now_us();
   const auto generation = impl_.generations.pin()->shared_from_this();
-  Line& line = line_for(generation, now);
+  Line& line = line_for(generation);
   line.guard->client().connect(now);
 }
 
@@ -109,7 +106,7 @@ bool RedisSession::begin(const Request& request, Decision& out, Pending& pending
   }
   pending.verdicts_.resize(pending.plan_.charges.size());
   pending.verdicts = {pending.verdicts_.data(), pending.verdicts_.size()};
-  Line& line = line_for(generation, times.now_us);
+  Line& line = line_for(generation);
   pending.guard_ = line.guard.get();
   pending.generation_ = std::move(generation);
   if (!line.guard->ask(pending, times.now_us)) {
@@ -148,12 +145,10 @@ void RedisSession::conclude(Pending& pending) {
   impl_.observe(generation->config(), *pending.request_, out);
 }
 
-RedisSession::Line& RedisSession::line_for(const std::shared_ptr<const Generation>& generation,
-                                           Micros now) {
+RedisSession::Line& RedisSession::line_for(const std::shared_ptr<const Generation>& generation) {
+  // Those that another has replaced end what they began.
+  while (lines_.size() > 1 && lines_.front()->guard->idle()) lines_.erase(lines_.begin());
   if (!lines_.empty() && lines_.back()->generation == generation) return *lines_.back();
-  std::erase_if(lines_, [now](const auto& line) {
-    return line->left_at != 0 && now - line->left_at > kLongestWait;
-  });
   if (!lines_.empty() && same_redis(lines_.back()->generation->loaded, generation->loaded)) {
     Line& line = *lines_.back();
     line.generation = generation;
@@ -167,7 +162,6 @@ RedisSession::Line& RedisSession::line_for(const std::shared_ptr<const Generatio
     if (!lines_.empty()) return *lines_.back();
     throw std::runtime_error(options.error().message);
   }
-  if (!lines_.empty()) lines_.back()->left_at = now;
   auto line = std::make_unique<Line>();
   line->generation = generation;
   line->network = make_network_([this] { return impl_.segment.now_us(); });

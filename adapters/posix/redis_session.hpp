@@ -67,12 +67,11 @@ class RedisSession final : private GuardObserver {
     std::shared_ptr<const Generation> generation;  ///< that it is configured by
     std::unique_ptr<DrivenNetwork> network;
     std::unique_ptr<Guard> guard;
-    Micros left_at = 0;  ///< when another took its place; it ends what it began
   };
 
   bool begin(const Request& request, Decision& out, Pending& pending);
   void conclude(Pending& pending);
-  Line& line_for(const std::shared_ptr<const Generation>& generation, Micros now);
+  Line& line_for(const std::shared_ptr<const Generation>& generation);
 
   void on_exchange(redis::Operation operation, Micros latency_us) override;
   void on_error(redis::Operation operation, redis::ErrorType type) override;

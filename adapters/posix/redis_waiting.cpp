@@ -49,21 +49,32 @@ void RedisWaiting::give_back(std::unique_ptr<Session> session) {
   returned_.notify_one();
 }
 
+/// Given back however the decision ends.
+struct RedisWaiting::Borrowed {
+  explicit Borrowed(RedisWaiting& its_owner) : owner(its_owner), session(its_owner.borrow()) {}
+  Borrowed(const Borrowed&) = delete;
+  Borrowed& operator=(const Borrowed&) = delete;
+  ~Borrowed() { owner.give_back(std::move(session)); }
+
+  RedisWaiting& owner;
+  std::unique_ptr<Session> session;
+};
+
 void RedisWaiting::decide(const Request& request, Decision& out) noexcept {
   struct Waiting final : Pending {
     void decided() override { done = true; }
     bool done = false;
   };
   try {
-    auto borrowed = borrow();
+    const Borrowed borrowed(*this);
+    Session& session = *borrowed.session;
     // What has happened to the connection since the last decision.
-    if (borrowed->network != nullptr) borrowed->network->turn(0);
+    if (session.network != nullptr) session.network->turn(0);
     Waiting waiting;
-    if (!borrowed->session.decide(request, out, waiting)) {
+    if (!session.session.decide(request, out, waiting)) {
       // The guard answers at the deadline, whatever happens.
-      borrowed->network->run_until([&] { return waiting.done; }, redis::Network::kNever);
+      session.network->run_until([&] { return waiting.done; }, redis::Network::kNever);
     }
-    give_back(std::move(borrowed));
   } catch (const std::exception&) {
     limiter_.impl_->fail_without_memory(out);
   }

@@ -27,6 +27,7 @@ class RedisWaiting {
 
  private:
   struct Session;
+  struct Borrowed;
   [[nodiscard]] std::unique_ptr<Session> borrow();
   void give_back(std::unique_ptr<Session> session);
 

@@ -88,6 +88,10 @@ class Guard final : private redis::Listener {
   /// For a reload: what may change while connections stay.
   void set_failure_mode(FailureMode mode) { options_.failure_mode = mode; }
 
+  /// Nobody waits.
+  [[nodiscard]] bool idle() const {
+    return queue_.empty() && exchanges_.empty() && splits_.empty();
+  }
   /// For the driver.
   [[nodiscard]] redis::Client& client() { return client_; }
   [[nodiscard]] const Breaker& breaker() const { return breaker_; }
