@@ -302,6 +302,53 @@ class Faults(RedisTest):
         self.assertIn('error_type="readonly"', self.ask(server, "/metrics").body.decode())
 
 
+class Encrypted(RedisTest):
+    def certificates(self, address: str = "127.0.0.1") -> servers.Certificates:
+        made = servers.Certificates(address)
+        self.addCleanup(made.close)
+        return made
+
+    def closed(self, redis, **settings):
+        return self.serve(rules(redis, 'failure_mode = "fail_closed"', connect_timeout="3s",
+                                decision_timeout="3s", **settings))
+
+    def test_connections_count(self):
+        made = self.certificates()
+        redis = self.redis(tls=made, password="secret")
+        server = self.closed(redis, ca_file=made.ca)
+        self.assertEqual(self.statuses(server, 8), {200: 5, 429: 3})
+
+    def test_a_certificate_of_somebody_else_is_not_trusted(self):
+        redis = self.redis(tls=self.certificates())
+        for ca in (self.certificates().ca, ""):
+            server = self.closed(redis, ca_file=ca)
+            self.assertEqual(self.ask(server).status, 503)
+            self.assertIn('{operation="connect",error_type="auth"}',
+                          self.ask(server, "/metrics").body.decode())
+
+    def test_a_certificate_for_another_host_is_not_trusted(self):
+        made = self.certificates("192.0.2.1")
+        redis = self.redis(tls=self.certificates())
+        redis("CONFIG", "SET", "tls-ca-cert-file", made.ca, "tls-cert-file", made.certificate,
+              "tls-key-file", made.key)
+        self.assertEqual(self.ask(self.closed(redis, ca_file=made.ca)).status, 503)
+        self.assertEqual(self.ask(self.closed(redis, verify=False)).status, 200)
+
+    def test_a_client_may_have_to_show_a_certificate(self):
+        made = self.certificates()
+        redis = self.redis(tls=made)
+        redis("CONFIG", "SET", "tls-auth-clients", "yes")
+        self.assertEqual(self.ask(self.closed(redis, ca_file=made.ca)).status, 503)
+        server = self.closed(redis, ca_file=made.ca, cert_file=made.certificate, key_file=made.key)
+        self.assertEqual(self.statuses(server, 6), {200: 5, 429: 1})
+
+    def test_a_key_that_is_another_certificates_is_a_fault(self):
+        made, other = self.certificates(), self.certificates()
+        redis = self.redis(tls=made)
+        with self.assertRaisesRegex(AssertionError, "the key is not that of the certificate"):
+            self.closed(redis, cert_file=made.certificate, key_file=other.key)
+
+
 class Reloads(RedisTest):
     def test_keep_counts_and_connections(self):
         redis = self.redis()

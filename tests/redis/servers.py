@@ -5,10 +5,13 @@ pid, and with the test whatever ends that.
 """
 
 import ctypes
+import datetime
+import ipaddress
 import itertools
 import pathlib
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
@@ -36,8 +39,11 @@ class RedisError(Exception):
 class Client:
     """Just enough of RESP2 to look and to configure."""
 
-    def __init__(self, port: int, password: str = ""):
+    def __init__(self, port: int, password: str = "", tls: "Certificates | None" = None):
         self.socket = socket.create_connection(("127.0.0.1", port), WITHIN_S)
+        if tls:
+            context = ssl.create_default_context(cafile=tls.ca)
+            self.socket = context.wrap_socket(self.socket, server_hostname="127.0.0.1")
         self.file = self.socket.makefile("rb")
         if password:
             self("AUTH", password)
@@ -68,17 +74,66 @@ class Client:
         self.socket.close()
 
 
+class Certificates:
+    """A CA of its own, and a certificate of it for `address`, as files of a folder."""
+
+    def __init__(self, address: str = "127.0.0.1"):
+        from cryptography import x509
+        from cryptography.hazmat.primitives import hashes, serialization
+        from cryptography.hazmat.primitives.asymmetric import ec
+
+        self.folder = tempfile.TemporaryDirectory()
+        now = datetime.datetime.now(datetime.timezone.utc)
+
+        def certificate(name: str, key, issuer: str, signer, *extensions):
+            def named(text):
+                return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, text)])
+            builder = (x509.CertificateBuilder().subject_name(named(name))
+                       .issuer_name(named(issuer)).public_key(key.public_key())
+                       .serial_number(x509.random_serial_number())
+                       .not_valid_before(now - datetime.timedelta(hours=1))
+                       .not_valid_after(now + datetime.timedelta(hours=1)))
+            for extension in extensions:
+                builder = builder.add_extension(extension, critical=False)
+            return builder.sign(signer, hashes.SHA256())
+
+        def write(name: str, data: bytes) -> str:
+            path = pathlib.Path(self.folder.name) / name
+            path.write_bytes(data)
+            return str(path)
+
+        ca_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+        ca = certificate("test CA", ca_key, "test CA", ca_key,
+                         x509.BasicConstraints(ca=True, path_length=None))
+        own = certificate("redis", key, "test CA", ca_key, x509.SubjectAlternativeName(
+            [x509.IPAddress(ipaddress.ip_address(address))]))
+        pem = serialization.Encoding.PEM
+        self.ca = write("ca.pem", ca.public_bytes(pem))
+        self.certificate = write("cert.pem", own.public_bytes(pem))
+        self.key = write("key.pem", key.private_bytes(
+            pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+
+    def close(self) -> None:
+        self.folder.cleanup()
+
+
 class Server:
     """One redis-server. `more` are its arguments, by their names with _ for -."""
 
-    def __init__(self, password: str = "", sentinel: str = "", **more):
+    def __init__(self, password: str = "", sentinel: str = "", tls: "Certificates | None" = None,
+                 **more):
         """`sentinel`: it is none but a sentinel, with these lines."""
+        self.tls = tls
         self.folder = tempfile.TemporaryDirectory()
         self.port = free_port()
         self.password = password
         settings = {"port": self.port, "bind": "127.0.0.1", "dir": self.folder.name}
         if not sentinel:
             settings |= {"save": '""', "appendonly": "no", "repl_diskless_sync_delay": 0} | more
+        if tls:
+            settings |= {"port": 0, "tls_port": self.port, "tls_cert_file": tls.certificate,
+                         "tls_key_file": tls.key, "tls_ca_cert_file": tls.ca,
+                         "tls_auth_clients": "no"} | more
         if password:
             settings |= {"requirepass": password, "masterauth": password}
         self.config = pathlib.Path(self.folder.name) / "redis.conf"
@@ -95,7 +150,7 @@ class Server:
         self.wait_until(lambda client: client("PING"))
 
     def client(self) -> Client:
-        return Client(self.port, self.password)
+        return Client(self.port, self.password, self.tls)
 
     def __call__(self, *words):
         client = self.client()
@@ -136,7 +191,7 @@ class Server:
     @property
     def url(self) -> str:
         login = f":{self.password}@" if self.password else ""
-        return f"redis://{login}127.0.0.1:{self.port}/0"
+        return f"{'rediss' if self.tls else 'redis'}://{login}127.0.0.1:{self.port}/0"
 
 
 class Sentinels:

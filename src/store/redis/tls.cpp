@@ -70,15 +70,13 @@ std::expected<void, Error> introduce(SSL_CTX* context, const TlsOptions& options
   const OwnedBio keys = reading(options.key);
   const Owned<EVP_PKEY, EVP_PKEY_free> key(
       PEM_read_bio_PrivateKey(keys.get(), nullptr, nullptr, nullptr));
-  if (!key || SSL_CTX_use_PrivateKey(context, key.get()) != 1) {
-    return std::unexpected(no_pem("key_file"));
-  }
-  ERR_clear_error();
-  if (SSL_CTX_check_private_key(context) != 1) {
+  if (!key) return std::unexpected(no_pem("key_file"));
+  if (SSL_CTX_use_PrivateKey(context, key.get()) != 1 || SSL_CTX_check_private_key(context) != 1) {
     ERR_clear_error();
     return std::unexpected(
         Error{"rate_limiting.redis.key_file: the key is not that of the certificate in cert_file"});
   }
+  ERR_clear_error();
   return {};
 }
 
