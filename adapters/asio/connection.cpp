@@ -172,7 +172,7 @@ class Connection final : public Expiring {
     std::optional<Admin::Reloaded> reloaded;
     if (authorised && state_.admin.may_reload(route, request.method_string())) {
       co_await behind([&] { reloaded = state_.limiter->reload(); },
-                      [&](std::string why) {
+                      [&](const std::string& why) {
                         reloaded = std::unexpected(std::vector{Fault{"", 0, 0, "", why}});
                       });
     }
@@ -180,7 +180,7 @@ class Connection final : public Expiring {
     Admin::Forgotten forgotten;
     if (authorised && (reset = state_.admin.wanted_reset(route, request.method_string(), body))) {
       co_await behind([&] { forgotten = Admin::forget(*state_.limiter, *reset); },
-                      [&](std::string why) { forgotten = std::unexpected(Error{why}); });
+                      [&](const std::string& why) { forgotten = std::unexpected(Error{why}); });
     }
 
     bool decided = false;

@@ -108,7 +108,7 @@ void Limiter::Impl::note_redis_event(std::string_view event, std::string_view me
   write_event(good ? LogLevel::info : outage ? LogLevel::error : LogLevel::warning, event, message);
 }
 
-void Limiter::Impl::fail_without_memory(Decision& out) {
+void Limiter::Impl::fail_without_memory(Decision& out) const {
   const bool open = generations.pin()->config().failure_mode == FailureMode::fail_open;
   out.outcome = open ? Outcome::failed_open : Outcome::failed_closed;
   out.denial = open ? Denial::none : Denial::rate_limiter_unavailable;

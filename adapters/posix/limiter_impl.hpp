@@ -31,7 +31,7 @@ struct Limiter::Impl {
   /// Whatever has to be noticed before a decision, and its time.
   Times look_around();
   /// There is no memory for a decision: an outage of the limiter, which the failure mode answers.
-  void fail_without_memory(Decision& out);
+  void fail_without_memory(Decision& out) const;
   /// What a session on Redis has to say.
   void note_redis_event(std::string_view event, std::string_view message);
   [[nodiscard]] std::shared_ptr<const posix::Generation> shared_generation() const;

@@ -90,21 +90,21 @@ void PollNetwork::connect_next(Link& link) {
   }
 }
 
-void PollNetwork::open(redis::LinkId id, const redis::Endpoint& to) {
-  Link& link = links_[id];
-  link.addresses = resolve(to, link.failed);
-  connect_next(link);  // one without a socket is told of in the next turn
+void PollNetwork::open(redis::LinkId link, const redis::Endpoint& to) {
+  Link& made = links_[link];
+  made.addresses = resolve(to, made.failed);
+  connect_next(made);  // one without a socket is told of in the next turn
 }
 
-void PollNetwork::write(redis::LinkId id, std::string_view bytes) {
-  const auto found = links_.find(id);
+void PollNetwork::write(redis::LinkId link, std::string_view bytes) {
+  const auto found = links_.find(link);
   if (found == links_.end() || !found->second.connected) return;
-  Link& link = found->second;
-  if (link.out.empty()) {
-    const ssize_t sent = ::send(link.socket.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  Link& its = found->second;
+  if (its.out.empty()) {
+    const ssize_t sent = ::send(its.socket.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (sent > 0) bytes.remove_prefix(static_cast<std::size_t>(sent));
   }
-  link.out += bytes;  // an error will be heard of by whoever reads
+  its.out += bytes;  // an error will be heard of by whoever reads
 }
 
 void PollNetwork::lose(redis::LinkId id, redis::ErrorType type, std::string_view message) {

@@ -58,7 +58,7 @@ class RedisSession final : private GuardObserver {
   /// they are.
   [[nodiscard]] bool decide(const Request& request, Decision& out, Pending& pending) noexcept;
   /// Nobody waits for it any more. It may have been charged.
-  void cancel(Pending& pending);
+  static void cancel(Pending& pending);
 
  private:
   friend class Pending;

@@ -28,8 +28,7 @@ RedisWaiting::RedisWaiting(Limiter& limiter) : limiter_(limiter) {}
 RedisWaiting::~RedisWaiting() = default;
 
 std::unique_ptr<RedisWaiting::Session> RedisWaiting::borrow() {
-  Limiter::Impl& impl = *limiter_.impl_;
-  const std::size_t most = impl.generations.pin()->config().redis.pool_size;
+  const std::size_t most = limiter_.impl_->generations.pin()->config().redis.pool_size;
   std::unique_lock lock(mutex_);
   returned_.wait(lock, [&] { return !idle_.empty() || sessions_ < most; });
   if (!idle_.empty()) {

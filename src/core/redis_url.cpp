@@ -85,7 +85,7 @@ std::expected<RedisUrl, std::string_view> parse_redis_url(std::string_view url) 
     }
   } else {
     const auto slash = rest.find('/');
-    std::string_view host = rest.substr(0, slash);
+    const std::string_view host = rest.substr(0, slash);
     if (slash != std::string_view::npos) database = rest.substr(slash + 1);
     const bool bracketed = host.starts_with('[');
     const auto end = bracketed ? host.find(']') : std::min(host.find(':'), host.size());

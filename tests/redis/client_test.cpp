@@ -141,11 +141,14 @@ TEST_F(OneServer, GetsMoreLinksWhenOneIsBusyButNoMoreThanAllowed) {
 }
 
 TEST(Passwords, LetInAndAreNeverTold) {
-  RedisServer server({"--requirepass", "open sesame"});
+  const RedisServer server({"--requirepass", "open sesame"});
   const std::string socket = server.socket();
   EXPECT_EQ(TestClient(options_for("unix://:open%20sesame@" + socket)).ask({"PING"}), "PONG");
   for (const std::string login : {"", ":wrong-secret@", "user:wrong-secret@"}) {
-    TestClient client(options_for("unix://" + login + socket));
+    std::string url("unix://");
+    url += login;
+    url += socket;
+    TestClient client(options_for(url));
     const std::uint64_t number = client.send({"PING"});
     EXPECT_EQ(client.wait_for(number), "!auth") << login;
     EXPECT_EQ(client.heard.failures[number].message.find("wrong-secret"), std::string::npos)
@@ -155,7 +158,7 @@ TEST(Passwords, LetInAndAreNeverTold) {
 }
 
 TEST(Passwords, OfUsersOfAnAccessListWork) {
-  RedisServer server({"--user", "limiter", "on", ">secret", "~ratelimit:*", "+ping", "+get"});
+  const RedisServer server({"--user", "limiter", "on", ">secret", "~ratelimit:*", "+ping", "+get"});
   TestClient client(options_for("unix://limiter:secret@" + server.socket()));
   EXPECT_EQ(client.ask({"GET", "ratelimit:x"}), "");
   EXPECT_EQ(client.ask({"SET", "ratelimit:x", "1"}), "!auth") << "NOPERM";

@@ -31,9 +31,9 @@ using Random = std::mt19937_64;
 
 std::uint64_t below(Random& random, std::uint64_t end) { return random() % end; }
 
-template <class T, std::size_t size>
-const T& one_of(Random& random, const std::array<T, size>& choices) {
-  return choices[below(random, size)];
+template <class T, std::size_t Size>
+const T& one_of(Random& random, const std::array<T, Size>& choices) {
+  return choices[below(random, Size)];
 }
 
 Reply copy(const redisReply& from) {
@@ -288,8 +288,7 @@ class Comparison {
     Schedule schedule = random_schedule(random, number, {1, 2});
     // The rings are for the larger of both limits.
     std::vector<Counter*> counters;
-    for (std::size_t i = 0; i < schedule.counters.size(); ++i) {
-      Counter& counter = schedule.counters[i];
+    for (Counter& counter : schedule.counters) {
       counter.overflow_count = 4;
       if (counter.window.algorithm == Algorithm::sliding_window) {
         counter.ring_slots = static_cast<std::uint32_t>(counter.window.limit);

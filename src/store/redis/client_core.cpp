@@ -140,7 +140,7 @@ void Core::try_again(std::uint64_t number, Pending& pending, Micros now) {
   }
 }
 
-void Core::fail(std::uint64_t number, Failure failure, Micros now) {
+void Core::fail(std::uint64_t number, const Failure& failure, Micros now) {
   const auto found = calls_.find(number);
   if (found == calls_.end()) return;
   const Operation operation = found->second.call.operation;
@@ -221,7 +221,7 @@ void Core::lost(Node& node, LinkId id, const Failure& why, Micros now) {
     if (each.purpose != Purpose::call || each.call == 0) continue;
     Failure failure = why;
     failure.maybe_executed = true;
-    fail(each.call, std::move(failure), now);
+    fail(each.call, failure, now);
   }
   // Whoever waits for a server that cannot be reached need not wait for the deadline.
   if (!was_ready && node.links.empty()) {
@@ -297,7 +297,10 @@ void Core::write(Link& link, Micros now) {
 }
 
 void Core::flush(Micros now) {
-  for (std::size_t i = 0; i < nodes.size(); ++i) send_queue(*nodes[i], now);
+  // By number: sending may add nodes.
+  for (std::size_t i = 0; i < nodes.size(); ++i) {  // NOLINT(modernize-loop-convert)
+    send_queue(*nodes[i], now);
+  }
   std::vector<LinkId> ids;
   ids.reserve(places_.size());
   for (const auto& [id, place] : places_) ids.push_back(id);
@@ -326,7 +329,7 @@ void Core::on_bytes(LinkId id, std::string_view bytes, Micros now) {
   Link& link = *place->second.link;
   const bool was_ready = link.ready();
   std::vector<Link::Answered> answered;
-  const auto received = link.received(bytes, answered);
+  const auto received = link.received(bytes, answered, now);
   if (!was_ready && link.ready()) {
     listener.on_exchange(Operation::connect, now - link.began());
     if (node != nullptr) {
@@ -380,6 +383,7 @@ void Core::answer(Node& node, Link& link, Link::Answered& answered, Micros now) 
   }
   const Operation operation = pending.whole ? Operation::script_load : pending.call.operation;
   listener.on_exchange(operation, now - pending.sent_at);
+  pending.link = 0;  // it is no longer there
   cancel(number);
   listener.on_reply(number, answered.reply, now);
 }
@@ -404,11 +408,10 @@ void Core::refused(std::uint64_t number, Pending& pending, Node& node, const std
   const ErrorMeaning meaning = meaning_of(error);
   const bool redirected =
       error.starts_with("MOVED") || error.starts_with("ASK ") || error.starts_with("TRYAGAIN");
-  Failure failure{.type = redirected ? ErrorType::clusterdown : meaning.type,
-                  .message = to_string(node.endpoint) + " answers: " + error.substr(0, 160)};
-  const Failure why = failure;
-  fail(number, std::move(failure), now);
-  if (meaning.server_unfit) router_->on_unfit(node, why, now);
+  const Failure failure{.type = redirected ? ErrorType::clusterdown : meaning.type,
+                        .message = to_string(node.endpoint) + " answers: " + error.substr(0, 160)};
+  fail(number, failure, now);
+  if (meaning.server_unfit) router_->on_unfit(node, failure, now);
 }
 
 void Core::on_close(LinkId id, ErrorType type, std::string_view message, Micros now) {
@@ -475,7 +478,9 @@ void Core::on_time(Micros now) {
   }
   router_->on_time(now);
   if (wanted) {
-    for (std::size_t i = 0; i < nodes.size(); ++i) connect_to(*nodes[i], now);
+    for (std::size_t i = 0; i < nodes.size(); ++i) {  // NOLINT(modernize-loop-convert): as above
+      connect_to(*nodes[i], now);
+    }
   }
   flush(now);
 }

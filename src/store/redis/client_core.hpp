@@ -54,9 +54,9 @@ class Core {
   void call(std::uint64_t number, Call call, Micros deadline, Micros now);
   void cancel(std::uint64_t number);
   void flush(Micros now);
-  void on_open(LinkId link, Micros now);
-  void on_bytes(LinkId link, std::string_view bytes, Micros now);
-  void on_close(LinkId link, ErrorType type, std::string_view message, Micros now);
+  void on_open(LinkId id, Micros now);
+  void on_bytes(LinkId id, std::string_view bytes, Micros now);
+  void on_close(LinkId id, ErrorType type, std::string_view message, Micros now);
   void on_time(Micros now);
   void shut_down(Micros now);
   [[nodiscard]] std::vector<Endpoint> masters() const;
@@ -92,7 +92,7 @@ class Core {
   };
 
   void route(std::uint64_t number, Pending& pending, Micros now);
-  void send(std::uint64_t number, Pending& pending, Link& link, Micros now);
+  static void send(std::uint64_t number, Pending& pending, Link& link, Micros now);
   void send_queue(Node& node, Micros now);
   [[nodiscard]] Link* link_for(Node& node, Micros now);
   Link& open_link(Node& node, Micros now);
@@ -100,8 +100,8 @@ class Core {
   void answer(Node& node, Link& link, Link::Answered& answered, Micros now);
   void refused(std::uint64_t number, Pending& pending, Node& node, const std::string& error,
                Micros now);
-  void lost(Node& node, LinkId link, const Failure& why, Micros now);
-  void fail(std::uint64_t number, Failure failure, Micros now);
+  void lost(Node& node, LinkId id, const Failure& why, Micros now);
+  void fail(std::uint64_t number, const Failure& failure, Micros now);
   void try_again(std::uint64_t number, Pending& pending, Micros now);
   void arm(Micros now);
 

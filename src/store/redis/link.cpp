@@ -53,7 +53,7 @@ ErrorMeaning meaning_of(std::string_view error) {
       Known{"ERR Client sent AUTH", {ErrorType::auth, false}},
   };
   // A script's error tells at first what a command of it said.
-  const auto known = std::ranges::find_if(
+  const auto* const known = std::ranges::find_if(
       kKnown, [error](const Known& each) { return error.starts_with(each.begin); });
   return known == kKnown.end() ? ErrorMeaning{} : known->meaning;
 }
@@ -87,8 +87,9 @@ std::expected<void, Failure> Link::opened(Micros now) {
   return tls_ ? tls_->begin() : std::expected<void, Failure>();
 }
 
-std::expected<void, Failure> Link::received(std::string_view bytes,
-                                            std::vector<Answered>& answered) {
+std::expected<void, Failure> Link::received(std::string_view bytes, std::vector<Answered>& answered,
+                                            Micros now) {
+  heard_ = now;
   const auto protocol = [&](std::string message) {
     return std::unexpected(
         Failure{.type = ErrorType::protocol,

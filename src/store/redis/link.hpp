@@ -1,6 +1,7 @@
 // One connection to a server: what is said first, and then commands and replies in order.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <expected>
@@ -63,7 +64,7 @@ class Link {
   /// Takes bytes and appends the replies that they complete, those to the greeting left out. On an
   /// error the link is of no use any more; replies before it are there.
   [[nodiscard]] std::expected<void, Failure> received(std::string_view bytes,
-                                                      std::vector<Answered>& answered);
+                                                      std::vector<Answered>& answered, Micros now);
   /// Queues a command; take_out() has it.
   void send(Purpose purpose, std::uint64_t call, std::span<const std::string_view> words,
             Micros now);
@@ -75,9 +76,9 @@ class Link {
   [[nodiscard]] bool ready() const { return ready_; }
   [[nodiscard]] Micros began() const { return began_; }
   [[nodiscard]] std::size_t unanswered() const { return sent_.size(); }
-  /// When the command was sent that waits longest; Network::kNever: none does.
+  /// Since when nothing was heard while a command waited; Network::kNever: none does.
   [[nodiscard]] Micros waits_since() const {
-    return sent_.empty() ? Network::kNever : sent_.front().at;
+    return sent_.empty() ? Network::kNever : std::max(sent_.front().at, heard_);
   }
   [[nodiscard]] const std::deque<Sent>& sent() const { return sent_; }
   /// Nobody waits for a call any more; its reply will be passed over.
@@ -91,6 +92,7 @@ class Link {
   const Greeting* greeting_;
   std::optional<TlsFilter> tls_;
   Micros began_;
+  Micros heard_ = 0;  ///< when bytes came last
   bool ready_ = false;
   std::size_t greetings_ = 0;  ///< unanswered
   ReplyReader reader_;

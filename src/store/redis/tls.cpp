@@ -117,7 +117,7 @@ struct TlsFilter::State {
   BIO* out = nullptr;  ///< of ssl: to the network
   std::string host;
 
-  Failure failure() {
+  [[nodiscard]] Failure failure() const {
     const long checked = SSL_get_verify_result(ssl.get());
     std::array<char, 256> text{};
     ERR_error_string_n(ERR_get_error(), text.data(), text.size());
@@ -133,7 +133,7 @@ struct TlsFilter::State {
   }
 
   /// False: it ended.
-  bool still_good(int result) {
+  [[nodiscard]] bool still_good(int result) const {
     const int error = SSL_get_error(ssl.get(), result);
     return error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE;
   }
