@@ -66,7 +66,9 @@ class Server:
             if line.startswith("Metrics:"):
                 break
         if not self.ports:
-            raise AssertionError(f"the server did not start: {self.log()}")
+            why = self.log()
+            self.close()
+            raise AssertionError(f"the server did not start: {why}")
         self.port = self.ports[0]
 
     def write(self, rules: str, memory: str = "capacity = 10_000") -> None:
