@@ -62,12 +62,20 @@ Reply copy(const redisReply& from) {
   return reply;
 }
 
+constexpr std::uint64_t kLongestMillis = 31'622'400'000;
+
+/// Whether a configuration may have it: an empty bucket is full again within the longest window.
+bool allowed(const WindowConfig& window) {
+  const auto millis = static_cast<std::uint64_t>(window.window.count()) / 1'000;
+  return !window.burst || *window.burst * millis / window.limit <= kLongestMillis;
+}
+
 /// A limit that a configuration may have.
 WindowConfig random_window(Random& random, Algorithm algorithm) {
   static constexpr std::array<std::uint64_t, 12> kLimits{1,  2,  3,   5,   7,     10,
                                                          30, 60, 100, 997, 5'000, 70'000};
   static constexpr std::array<std::uint64_t, 10> kMillis{
-      1, 3, 100, 999, 1'000, 60'000, 61'234, 3'600'000, 86'400'000, 31'622'400'000};
+      1, 3, 100, 999, 1'000, 60'000, 61'234, 3'600'000, 86'400'000, kLongestMillis};
   for (;;) {
     WindowConfig window;
     window.limit = one_of(random, kLimits);
@@ -80,8 +88,8 @@ WindowConfig random_window(Random& random, Algorithm algorithm) {
       continue;
     }
     if (algorithm == Algorithm::token_bucket && below(random, 2) == 0) {
-      const std::uint64_t burst = 1 + below(random, 3 * window.limit);
-      if (burst * millis / window.limit <= 31'622'400'000) window.burst = burst;
+      window.burst = 1 + below(random, 3 * window.limit);
+      if (!allowed(window)) window.burst.reset();
     }
     return window;
   }
@@ -128,6 +136,7 @@ Schedule random_schedule(Random& random, std::uint64_t number, const HashKey& ke
       WindowConfig other = config;
       other.limit = 1 + below(random, config.limit);
       if (other.burst) other.burst = std::max<std::uint64_t>(1, *other.burst / 2);
+      if (!allowed(other)) other.burst.reset();
       schedule.others.push_back(make_window(algorithm, other));
       shortest = std::min(shortest, counter.window.window_us);
     }
