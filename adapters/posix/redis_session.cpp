@@ -10,8 +10,6 @@
 namespace tidegate::posix {
 namespace {
 
-Micros micros_of(std::chrono::microseconds span) { return static_cast<Micros>(span.count()); }
-
 std::string text_of(const std::map<std::string, std::string, std::less<>>& texts,
                     const std::string& name) {
   const auto found = texts.find(name);
@@ -23,16 +21,6 @@ std::array<std::string, 4> files_of(const LoadedConfig& loaded) {
   return {text_of(loaded.key_files, redis.ca_file), text_of(loaded.key_files, redis.cert_file),
           text_of(loaded.key_files, redis.key_file),
           text_of(loaded.secrets, redis.sentinel.password_env)};
-}
-
-Guard::Options guard_options(const RateLimitConfig& config) {
-  const RedisConfig& redis = config.redis;
-  return {.failure_mode = config.failure_mode,
-          .decision_timeout_us = micros_of(redis.decision_timeout),
-          .breaker = {.threshold = redis.circuit_breaker_threshold,
-                      .timeout_us = micros_of(redis.circuit_breaker_timeout),
-                      .patience_us = 2 * micros_of(redis.decision_timeout)},
-          .seed = random_number()};
 }
 
 }  // namespace
@@ -166,7 +154,7 @@ RedisSession::Line& RedisSession::line_for(const std::shared_ptr<const Generatio
   line->generation = generation;
   line->network = make_network_([this] { return impl_.segment.now_us(); });
   line->guard = std::make_unique<Guard>(
-      guard_options(config), std::move(*options),
+      Guard::options_of(config, random_number()), std::move(*options),
       redis::CheckCodec(redis::KeyNames(config.redis.key_prefix, config.name_space)),
       *line->network, impl_.instruments.breaker(), static_cast<GuardObserver&>(*this));
   Guard* const guard = line->guard.get();

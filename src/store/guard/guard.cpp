@@ -63,6 +63,19 @@ class Guard::Part final : public Question {
   std::vector<Verdict> answers_;
 };
 
+Guard::Options Guard::options_of(const RateLimitConfig& config, std::uint64_t seed) {
+  const auto micros = [](std::chrono::microseconds span) {
+    return static_cast<Micros>(span.count());
+  };
+  const RedisConfig& redis = config.redis;
+  return {.failure_mode = config.failure_mode,
+          .decision_timeout_us = micros(redis.decision_timeout),
+          .breaker = {.threshold = redis.circuit_breaker_threshold,
+                      .timeout_us = micros(redis.circuit_breaker_timeout),
+                      .patience_us = 2 * micros(redis.decision_timeout)},
+          .seed = seed};
+}
+
 Guard::Guard(const Options& options, redis::ClientOptions client, redis::CheckCodec codec,
              redis::Network& network, BreakerMemory& breaker, GuardObserver& observer)
     : options_(options),

@@ -69,6 +69,9 @@ class Guard final : private redis::Listener {
     std::uint64_t seed = 0;  ///< of the jitter of Retry-After
   };
 
+  /// What a configuration says of it.
+  [[nodiscard]] static Options options_of(const RateLimitConfig& config, std::uint64_t seed);
+
   Guard(const Options& options, redis::ClientOptions client, redis::CheckCodec codec,
         redis::Network& network, BreakerMemory& breaker, GuardObserver& observer);
 

@@ -14,6 +14,8 @@ constexpr unsigned kMostDoublings = 6;
 /// So many unanswered commands on each link make another one worth its while.
 constexpr std::size_t kBusyLink = 64;
 constexpr unsigned kMostRedirections = 5;
+/// Characters of an error that go into a log line.
+constexpr std::size_t kMaxMessage = 160;
 
 Micros micros_of(std::chrono::microseconds span) { return static_cast<Micros>(span.count()); }
 
@@ -22,6 +24,11 @@ std::uint64_t next_random(std::uint64_t& state) {  // SplitMix64
   z = (z ^ z >> 30) * 0xbf58'476d'1ce4'e5b9;
   z = (z ^ z >> 27) * 0x94d0'49bb'1331'11eb;
   return z ^ z >> 31;
+}
+
+Failure failure_of(const Node& node, ErrorType type, const std::string& error) {
+  return {.type = type,
+          .message = to_string(node.endpoint) + " answers: " + error.substr(0, kMaxMessage)};
 }
 
 Operation operation_of(Purpose purpose) {
@@ -76,6 +83,11 @@ Core::~Core() = default;
 std::vector<Endpoint> Core::masters() const { return router_->masters(); }
 
 Micros Core::random_below(Micros end) { return end == 0 ? 0 : next_random(random_) % end; }
+
+Micros Core::backoff(unsigned& failures) {
+  const unsigned doublings = std::min(failures++, kMostDoublings);
+  return random_below(std::min(kLongestBackoff, kFirstBackoff << doublings));
+}
 
 void Core::connect(Micros now) {
   if (wanted || shut_) return;
@@ -213,10 +225,7 @@ void Core::lost(Node& node, LinkId id, const Failure& why, Micros now) {
   places_.erase(place);
   std::erase_if(node.links, [&link](const auto& each) { return each.get() == &link; });
   listener.on_error(Operation::connect, why.type);
-  if (node.links.empty()) {
-    const unsigned doublings = std::min(node.failures++, kMostDoublings);
-    node.next_try = now + random_below(std::min(kLongestBackoff, kFirstBackoff << doublings));
-  }
+  if (node.links.empty()) node.next_try = now + backoff(node.failures);
   for (const Link::Sent& each : sent) {
     if (each.purpose != Purpose::call || each.call == 0) continue;
     Failure failure = why;
@@ -376,7 +385,10 @@ void Core::answer(Node& node, Link& link, Link::Answered& answered, Micros now) 
   if (answered.sent.purpose != Purpose::call) return router_->on_reply(node, link, answered, now);
   const std::uint64_t number = answered.sent.call;
   const auto found = calls_.find(number);
-  if (number == 0 || found == calls_.end()) return;  // it came too late
+  if (number == 0 || found == calls_.end()) {  // it came too late, and may tell something yet
+    if (answered.reply.kind == Reply::Kind::error) note_error(node, answered.reply.text, now);
+    return;
+  }
   Pending& pending = found->second;
   if (answered.reply.kind == Reply::Kind::error) {
     return refused(number, pending, node, answered.reply.text, now);
@@ -405,13 +417,16 @@ void Core::refused(std::uint64_t number, Pending& pending, Node& node, const std
     }
     pending.node = const_cast<Node*>(before);
   }
-  const ErrorMeaning meaning = meaning_of(error);
   const bool redirected =
       error.starts_with("MOVED") || error.starts_with("ASK ") || error.starts_with("TRYAGAIN");
-  const Failure failure{.type = redirected ? ErrorType::clusterdown : meaning.type,
-                        .message = to_string(node.endpoint) + " answers: " + error.substr(0, 160)};
-  fail(number, failure, now);
-  if (meaning.server_unfit) router_->on_unfit(node, failure, now);
+  const ErrorType type = redirected ? ErrorType::clusterdown : meaning_of(error).type;
+  fail(number, failure_of(node, type, error), now);
+  note_error(node, error, now);
+}
+
+void Core::note_error(Node& node, const std::string& error, Micros now) {
+  const ErrorMeaning meaning = meaning_of(error);
+  if (meaning.server_unfit) router_->on_unfit(node, failure_of(node, meaning.type, error), now);
 }
 
 void Core::on_close(LinkId id, ErrorType type, std::string_view message, Micros now) {

@@ -74,7 +74,11 @@ class Core {
   /// All calls without a node ask the router again.
   void route_waiting(Micros now);
   void fail_waiting(const Failure& failure, Micros now);
+  /// What an error says of the server that answered it: it may be dropped.
+  void note_error(Node& node, const std::string& error, Micros now);
   [[nodiscard]] Micros random_below(Micros end);
+  /// How long to wait after one more failure to connect, of so many in a row.
+  [[nodiscard]] Micros backoff(unsigned& failures);
 
   ClientOptions options;
   RedisUrl url;

@@ -71,6 +71,7 @@ class Sentinel final : public Router {
       }
     }
     if (&node != master_) return;
+    failures_ = 0;
     if (known_ && *known_ != node.endpoint) core_.listener.on_master_changed();
     known_ = node.endpoint;
     next_look_ = now + kBetweenLooks;
@@ -82,16 +83,14 @@ class Sentinel final : public Router {
   void on_lost(Node& node, const Failure& why, Micros now) override {
     if (!node.links.empty()) return;
     if (&node != master_ && &node != candidate_) return;
-    (&node == master_ ? master_ : candidate_) = nullptr;
-    core_.drop_node(node, why, now);
+    leave(node, why, now);
     // It may be the master again, or another one is.
-    next_ask_ = why.type == ErrorType::readonly ? now + rest() : now;
+    next_ask_ = now + (why.type == ErrorType::readonly ? rest() : core_.backoff(failures_));
   }
 
   void on_unfit(Node& node, const Failure& why, Micros now) override {
     if (&node != master_ && &node != candidate_) return;
-    (&node == master_ ? master_ : candidate_) = nullptr;
-    core_.drop_node(node, why, now);
+    leave(node, why, now);
     next_ask_ = now + rest();
   }
 
@@ -106,6 +105,8 @@ class Sentinel final : public Router {
                   .message = to_string(node.endpoint) + " is no master any more"},
                  now);
       }
+    } else if (reply.kind == Reply::Kind::error) {
+      core_.note_error(node, reply.text, now);
     } else if (answered.sent.purpose == Purpose::replicas_wanted &&
                field_of(reply, "min-replicas-to-write") == "0" && !remarked_) {
       remarked_ = true;
@@ -222,6 +223,14 @@ class Sentinel final : public Router {
     if (master_ == &node) core_.route_waiting(now);
   }
 
+  /// Whoever is said to be the master takes the place of one that is gone.
+  void leave(Node& node, const Failure& why, Micros now) {
+    if (&node == candidate_) candidate_ = nullptr;
+    if (&node == master_) master_ = std::exchange(candidate_, nullptr);
+    core_.drop_node(node, why, now);
+    if (master_ != nullptr) core_.route_waiting(now);
+  }
+
   void next_sentinel(Micros now) {
     aside_ = 0;
     aside_at_ = nullptr;
@@ -268,6 +277,7 @@ class Sentinel final : public Router {
   Node* master_ = nullptr;
   Node* candidate_ = nullptr;      ///< said to be the master while another one still answers
   std::optional<Endpoint> known_;  ///< the last that said so itself
+  unsigned failures_ = 0;          ///< to connect to a master, in a row
   bool remarked_ = false;
 };
 
