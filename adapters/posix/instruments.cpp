@@ -12,8 +12,8 @@ namespace {
 constexpr std::size_t kCountersBytes = std::size_t{1} << 20;
 /// In what the header of the counts leaves free.
 constexpr std::size_t kRedisAt = Counters::kFreeAt;
-constexpr std::size_t kBreakerAt = kRedisAt + (sizeof(RedisCounters::Shared) + 63) / 64 * 64;
-static_assert(kBreakerAt + sizeof(BreakerMemory) <= Counters::kFreeAt + Counters::kFreeBytes);
+constexpr std::size_t kGuardsAt = kRedisAt + (sizeof(RedisCounters::Shared) + 63) / 64 * 64;
+static_assert(kGuardsAt + sizeof(GuardMemory) <= Counters::kFreeAt + Counters::kFreeBytes);
 /// So many more names are looked at than are wanted: those of clients who have nothing left in the
 /// store are passed over, and give their places free.
 constexpr std::size_t kSpareNames = 200;
@@ -68,7 +68,7 @@ Instruments::Instruments(std::span<std::byte> memory, std::uint64_t capacity)
     : counters(memory.first(kCountersBytes)),
       top(memory.subspan(kCountersBytes)),
       redis(*reinterpret_cast<RedisCounters::Shared*>(memory.data() + kRedisAt)),
-      breaker_(*reinterpret_cast<BreakerMemory*>(memory.data() + kBreakerAt)),
+      guards_(*reinterpret_cast<GuardMemory*>(memory.data() + kGuardsAt)),
       census_(capacity) {}
 
 void Instruments::refresh(const MemoryStore& store, Micros now_us) {

@@ -13,7 +13,7 @@
 #include "observe/entry_census.hpp"
 #include "observe/redis_counters.hpp"
 #include "observe/top_clients.hpp"
-#include "store/guard/breaker.hpp"
+#include "store/guard/guard.hpp"
 #include "store/memory/store.hpp"
 #include "tidegate/status.hpp"
 
@@ -30,11 +30,11 @@ class Instruments {
   RedisCounters redis;
 
   /// One for all processes: a Redis that is gone is gone for the host.
-  [[nodiscard]] BreakerMemory& breaker() { return breaker_; }
-  [[nodiscard]] const BreakerMemory& breaker() const { return breaker_; }
+  [[nodiscard]] GuardMemory& guards() { return guards_; }
+  [[nodiscard]] const GuardMemory& guards() const { return guards_; }
 
   /// Somebody has forgotten counts that guards may remember denials of.
-  void note_reset() { breaker_.resets.fetch_add(1); }
+  void note_reset() { guards_.resets.fetch_add(1); }
 
   /// Counts as many entries of the table as the time since the last call asks for.
   void refresh(const MemoryStore& store, Micros now_us);
@@ -44,7 +44,7 @@ class Instruments {
             Status& out);
 
  private:
-  BreakerMemory& breaker_;
+  GuardMemory& guards_;
   std::mutex census_mutex_;
   EntryCensus census_;
 };

@@ -91,8 +91,7 @@ std::shared_ptr<const posix::Generation> Limiter::Impl::shared_generation() cons
 }
 
 BreakerState Limiter::Impl::breaker_state() const {
-  BreakerMemory& memory = const_cast<posix::Instruments&>(instruments).breaker();
-  return Breaker({}, memory).state(segment.now_us());
+  return state_of(instruments.guards(), segment.now_us());
 }
 
 std::string_view Limiter::Impl::redis_health() const {

@@ -15,7 +15,6 @@
 #include "adapters/posix/instruments.hpp"
 #include "adapters/posix/journal.hpp"
 #include "adapters/posix/redis_waiting.hpp"
-#include "store/guard/breaker.hpp"
 #include "tidegate/limiter.hpp"
 
 namespace tidegate {

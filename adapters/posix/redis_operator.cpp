@@ -28,7 +28,7 @@ Micros steady_us() {
 class Asking final : private redis::Listener {
  public:
   explicit Asking(const LoadedConfig& loaded)
-      : timeout_(static_cast<Micros>(loaded.config.redis.socket_timeout.count())),
+      : timeout_(micros_of(loaded.config.redis.socket_timeout)),
         options_(client_options(loaded, 1)) {
     if (!options_) return;
     redis::ClientOptions options = *options_;
@@ -69,7 +69,7 @@ class Asking final : private redis::Listener {
   }
   void on_exchange(redis::Operation, Micros) override {}
   void on_error(redis::Operation, redis::ErrorType) override {}
-  void on_ready(Micros) override {}
+  void on_ready(std::uint64_t, Micros) override {}
   void on_remark(std::string_view, std::string_view) override {}
 
   Micros timeout_;

@@ -156,7 +156,7 @@ RedisSession::Line& RedisSession::line_for(const std::shared_ptr<const Generatio
   line->guard = std::make_unique<Guard>(
       Guard::options_of(config, random_number()), std::move(*options),
       redis::CheckCodec(redis::KeyNames(config.redis.key_prefix, config.name_space)),
-      *line->network, impl_.instruments.breaker(), static_cast<GuardObserver&>(*this));
+      *line->network, impl_.instruments.guards(), static_cast<GuardObserver&>(*this));
   Guard* const guard = line->guard.get();
   line->network->drive(guard->client(), [guard](Micros at) { guard->flush(at); });
   lines_.push_back(std::move(line));

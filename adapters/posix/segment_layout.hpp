@@ -22,7 +22,7 @@ namespace tidegate::posix {
 
 struct SegmentHeader {
   static constexpr std::uint64_t kMagic = 0x746e'656d'6765'7374;  // "tsegment"
-  static constexpr std::uint64_t kLayout = 3;  ///< counts up when anything in the file moves
+  static constexpr std::uint64_t kLayout = 4;  ///< counts up when anything in the file moves
 
   std::uint64_t magic = kMagic;
   std::uint64_t layout = kLayout;

@@ -25,7 +25,7 @@ Window make_window(Algorithm algorithm, const WindowConfig& config) {
   window.limit = config.limit;
   window.capacity =
       algorithm == Algorithm::token_bucket ? config.burst.value_or(config.limit) : config.limit;
-  window.window_us = static_cast<Micros>(config.window.count());
+  window.window_us = micros_of(config.window);
   window.window = window.window_us * kTicksPerMicro;
   if (window.limit == 0) return window;
 

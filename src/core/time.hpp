@@ -1,6 +1,7 @@
 // Time as the engine counts it. No function under src/ reads a clock: `now` is always handed in.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <limits>
 
@@ -42,6 +43,11 @@ inline constexpr Ticks kAnyTime = std::numeric_limits<Ticks>::max();
 
 [[nodiscard]] constexpr Ticks ticks_from_micros(Micros us) {
   return us > kLatest / kTicksPerMicro ? kLatest : us * kTicksPerMicro;
+}
+
+/// A span that a configuration gives; not negative.
+[[nodiscard]] constexpr Micros micros_of(std::chrono::microseconds span) {
+  return static_cast<Micros>(span.count());
 }
 
 /// The sum, or the largest number there is.

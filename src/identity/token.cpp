@@ -142,7 +142,7 @@ TokenRules::TokenRules(const JwtConfig& config)
       tier_claim(config.tier_claim),
       issuer(config.issuer),
       audience(config.audience),
-      leeway_us(static_cast<Micros>(config.leeway.count())),
+      leeway_us(micros_of(config.leeway)),
       verify_signature(config.verify_signature) {
   for (const std::string& name : config.algorithms) {
     if (const auto algorithm = algorithm_named(name)) algorithms.push_back(*algorithm);

@@ -8,7 +8,6 @@
 namespace tidegate {
 namespace {
 
-constexpr std::size_t kHeaderBytes = 4096;
 constexpr std::string_view kOther = "other";
 
 // States of a row or warning.
@@ -25,7 +24,6 @@ constexpr std::size_t kTokensAt = kAdminDeniedAt + 64;
 /// More than there are verdicts: those that come later find their place empty.
 constexpr std::size_t kTokenPlaces = 64;
 static_assert(kTokenVerdicts <= kTokenPlaces && kTokensAt + 8 * kTokenPlaces <= Counters::kFreeAt);
-static_assert(Counters::kFreeAt + Counters::kFreeBytes == kHeaderBytes);
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 
 /// Enough to tell the few labels of a configuration apart; it need not agree between processes.

@@ -31,9 +31,11 @@ class Counters {
   static constexpr std::size_t kMaxLabelBytes = 64;
   static constexpr std::size_t kMaxReasonBytes = 48;
   static constexpr std::size_t kMaxReasons = 16;
-  /// A part of the memory that belongs to others (zeroed as all of it, aligned to 64).
+  /// What stands before the rows.
+  static constexpr std::size_t kHeaderBytes = 8192;
+  /// A part of it that belongs to others (zeroed as all of it, aligned to 64).
   static constexpr std::size_t kFreeAt = 2688;
-  static constexpr std::size_t kFreeBytes = 4096 - kFreeAt;
+  static constexpr std::size_t kFreeBytes = kHeaderBytes - kFreeAt;
 
   /// `memory` is aligned to 64 and has room for the header and a row at least. What it holds was
   /// written by processes that may have died at any instruction.

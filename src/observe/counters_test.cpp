@@ -111,8 +111,10 @@ TEST(Counters, CallLabelsThatAreTooLongOther) {
 TEST(Counters, GoOnBesideWhatADeadProcessHasLeftHalfWritten) {
   // Every place is claimed, as by processes that died while writing labels, but for one row.
   Memory memory;
-  auto* const rows = reinterpret_cast<Counters::SharedRow*>(memory.bytes.data() + 4096);
-  const std::size_t count = (memory.bytes.size() - 4096) / sizeof(Counters::SharedRow);
+  auto* const rows =
+      reinterpret_cast<Counters::SharedRow*>(memory.bytes.data() + Counters::kHeaderBytes);
+  const std::size_t count =
+      (memory.bytes.size() - Counters::kHeaderBytes) / sizeof(Counters::SharedRow);
   for (std::size_t i = 0; i < count; ++i) rows[i].state.store(i == 5 ? 0 : 1);
   Counters counters(memory.bytes);
   for (int i = 0; i < 3; ++i) counters.count(a_decision("ip:1.2.3.4", Outcome::allowed));
@@ -125,8 +127,10 @@ TEST(Counters, AddUpRowsThatTwoProcessesPublishedAtOnce) {
   Memory memory;
   Counters counters(memory.bytes);
   counters.count(a_decision("ip:1.2.3.4", Outcome::allowed));
-  auto* const rows = reinterpret_cast<Counters::SharedRow*>(memory.bytes.data() + 4096);
-  const std::size_t count = (memory.bytes.size() - 4096) / sizeof(Counters::SharedRow);
+  auto* const rows =
+      reinterpret_cast<Counters::SharedRow*>(memory.bytes.data() + Counters::kHeaderBytes);
+  const std::size_t count =
+      (memory.bytes.size() - Counters::kHeaderBytes) / sizeof(Counters::SharedRow);
   std::size_t free = 1;
   while (free < count && rows[free].state.load() != 0) ++free;
   rows[free].endpoint.write("default");

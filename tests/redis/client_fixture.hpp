@@ -28,7 +28,7 @@ class Heard final : public Listener {
   void on_exchange(Operation operation, Micros) override { ++exchanges[operation]; }
   void on_error(Operation operation, ErrorType type) override { ++errors[{operation, type}]; }
   void on_master_changed() override { ++master_changes; }
-  void on_ready(Micros) override { ++times_ready; }
+  void on_ready(std::uint64_t, Micros) override { ++times_ready; }
   void on_remark(std::string_view event, std::string_view message) override {
     remarks.push_back(std::string(event) + ": " + std::string(message));
   }

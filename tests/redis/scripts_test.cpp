@@ -123,7 +123,7 @@ Schedule random_schedule(Random& random, std::uint64_t number, const HashKey& ke
       const WindowConfig config = random_window(random, algorithm);
       const bool there = std::ranges::any_of(schedule.counters, [&](const Counter& counter) {
         return counter.rule == rule &&
-               counter.window.window_us == static_cast<Micros>(config.window.count());
+               counter.window.window_us == micros_of(config.window);
       });
       if (there) continue;
       Counter& counter = schedule.counters.emplace_back();

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <memory>
 #include <span>
 #include <stdexcept>
 #include <utility>
@@ -71,7 +72,7 @@ Worker::Worker(World& world, Fabric& fabric, Host& host, std::size_t number, std
       host_(host),
       name_(10 * host.party() + number),
       guard_(Guard::options_of(host.settings_.config, seed), client_options(host.settings_, seed),
-             redis::CheckCodec(host.settings_.names), *this, host.breaker_, *this) {
+             redis::CheckCodec(host.settings_.names), *this, host.guards_, *this) {
   guard_.client().connect(host_.clock());
 }
 
@@ -86,7 +87,7 @@ void Worker::ask(const std::vector<Wanted>& requests) {
     Request& request = requests_.emplace_back(*this, wanted, host_.counters_[wanted.client->group]);
     request.self = std::prev(requests_.end());
     request.answer.asked = world_.now();
-    request.answer.was_open = guard_.breaker().state(now) == BreakerState::open;
+    request.answer.was_open = state_of(host_.guards_, now) == BreakerState::open;
     world_.note("asks", name_, wanted.cost, wanted.client->name);
     if (guard_.ask(request, now)) conclude(request, true);
   }
@@ -253,10 +254,8 @@ void Host::replace_worker(std::size_t number) {
 void Host::reboot() {
   world_.note("reboots", party_);
   workers_.clear();
-  breaker_.failures = 0;
-  breaker_.open_until = 0;
-  breaker_.opened_at = 0;
-  breaker_.probe_until = 0;
+  std::destroy_at(&guards_);
+  std::construct_at(&guards_);
   outage_ = false;
   set_up();
 }

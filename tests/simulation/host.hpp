@@ -120,7 +120,7 @@ class Host {
   std::int64_t skew_;
   Find find_;
   std::size_t wanted_workers_;
-  BreakerMemory breaker_{};
+  GuardMemory guards_{};
   std::unique_ptr<std::byte, Free> memory_;
   std::vector<std::vector<Counter>> counters_;  ///< of the settings, bound to the memory
   std::unique_ptr<MemoryStore> store_;

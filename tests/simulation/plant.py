@@ -10,7 +10,7 @@ import sys
 
 FAULTS = {
     # A charge whose reply was lost is sent again.
-    "resend": ("src/store/redis/client_core.cpp",
+    "resend": ("src/store/redis/client_links.cpp",
                "    fail(each.call, failure, now);\n",
                "    calls_.at(each.call).link = 0;\n"
                "    calls_.at(each.call).node = nullptr;\n"

@@ -92,8 +92,7 @@ class Run {
       world_.run_until(world_.now() + kLook);
     }
     world_.note("settled");
-    const auto breaker_timeout =
-        static_cast<Micros>(settings_.config.redis.circuit_breaker_timeout.count());
+    const Micros breaker_timeout = micros_of(settings_.config.redis.circuit_breaker_timeout);
     world_.run_until(world_.now() + std::max(kRecovery, breaker_timeout + kSecond));
     ledger_.set_healthy(true);
     world_.note("recovered");
@@ -161,8 +160,8 @@ class Run {
   [[nodiscard]] Ledger::Promises promises() const {
     const RedisConfig& redis = settings_.config.redis;
     return {.failure_mode = settings_.config.failure_mode,
-            .decision_timeout_us = static_cast<Micros>(redis.decision_timeout.count()),
-            .breaker_timeout_us = static_cast<Micros>(redis.circuit_breaker_timeout.count()),
+            .decision_timeout_us = micros_of(redis.decision_timeout),
+            .breaker_timeout_us = micros_of(redis.circuit_breaker_timeout),
             .clock_slack_us = 0};
   }
 

@@ -14,8 +14,8 @@ std::string_view to_string(BreakerState state) {
   return "";
 }
 
-BreakerState Breaker::state(Micros now) const {
-  const Micros until = memory_.open_until.load();
+BreakerState state_of(const BreakerMemory& memory, Micros now) {
+  const Micros until = memory.open_until.load();
   if (until == 0) return BreakerState::closed;
   return now < until ? BreakerState::open : BreakerState::half_open;
 }
@@ -33,11 +33,7 @@ Breaker::Leave Breaker::may_leave(Micros now) {
 }
 
 bool Breaker::succeed(bool probe) {
-  if (probe) {
-    memory_.failures = 0;
-    memory_.probe_until = 0;
-    return memory_.open_until.exchange(0) != 0;
-  }
+  if (probe) return close();
   // An answer that was under way when the breaker opened proves nothing about what comes after.
   if (memory_.failures.load(std::memory_order_relaxed) != 0 && memory_.open_until.load() == 0) {
     memory_.failures = 0;
@@ -56,8 +52,13 @@ bool Breaker::fail(bool probe, Micros now) {
   Micros closed = 0;
   if (!memory_.open_until.compare_exchange_strong(closed, now + options_.timeout_us)) return false;
   memory_.opened_at = now;
-  memory_.times_opened.fetch_add(1, std::memory_order_relaxed);
   return true;
+}
+
+bool Breaker::close() {
+  memory_.failures = 0;
+  memory_.probe_until = 0;
+  return memory_.open_until.exchange(0) != 0;
 }
 
 void Breaker::hurry(Micros now) {

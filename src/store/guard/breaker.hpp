@@ -20,14 +20,14 @@ enum class BreakerState : std::uint8_t { closed, half_open, open };
 /// In shared memory. All zero: closed. Times are microseconds of a clock that its sharers agree on
 /// and that does not go back.
 struct BreakerMemory {
-  std::atomic<std::uint64_t> failures;      ///< in a row
-  std::atomic<Micros> open_until;           ///< 0: closed
-  std::atomic<Micros> opened_at;            ///< of this outage
-  std::atomic<Micros> probe_until;          ///< whoever probes has until then; 0: nobody does
-  std::atomic<std::uint64_t> times_opened;  ///< outages begun, for metrics
-  /// Counts up whenever somebody forgets counts: what guards remember of them is void.
-  std::atomic<std::uint64_t> resets;
+  std::atomic<std::uint64_t> failures;  ///< in a row
+  std::atomic<Micros> open_until;       ///< 0: closed
+  std::atomic<Micros> opened_at;        ///< of this outage
+  std::atomic<Micros> probe_until;      ///< whoever probes has until then; 0: nobody does
 };
+
+/// Of a breaker that is only looked at.
+[[nodiscard]] BreakerState state_of(const BreakerMemory& memory, Micros now);
 
 /// Any number of threads and processes; nothing waits. Whoever dies while he probes keeps others
 /// from probing for `patience`.
@@ -40,7 +40,7 @@ class Breaker {
   };
   Breaker(const Options& options, BreakerMemory& memory) : options_(options), memory_(memory) {}
 
-  [[nodiscard]] BreakerState state(Micros now) const;
+  [[nodiscard]] BreakerState state(Micros now) const { return state_of(memory_, now); }
   /// No failure since the last success: what is remembered of the store may be believed.
   [[nodiscard]] bool trusted() const {
     return memory_.failures.load(std::memory_order_relaxed) == 0 && memory_.open_until.load() == 0;
@@ -59,6 +59,8 @@ class Breaker {
   void withdraw_probe() { memory_.probe_until = 0; }
   /// Somebody heard from the store: no need to wait until a probe is due.
   void hurry(Micros now);
+  /// Nobody will ask this store again. True: that ended an outage.
+  bool close();
 
   /// Until the next probe; 0 if one is due or none is needed.
   [[nodiscard]] Micros until_probe(Micros now) const;

@@ -33,6 +33,14 @@ std::string_view what_happens(FailureMode mode) {
 
 }  // namespace
 
+BreakerState state_of(const GuardMemory& memory, Micros now) {
+  BreakerState worst = BreakerState::closed;
+  for (const BreakerMemory& breaker : memory.breakers) {
+    worst = std::max(worst, state_of(breaker, now));
+  }
+  return worst;
+}
+
 /// The charges of a check whose keys are in one slot.
 class Guard::Part final : public Question {
  public:
@@ -64,39 +72,40 @@ class Guard::Part final : public Question {
 };
 
 Guard::Options Guard::options_of(const RateLimitConfig& config, std::uint64_t seed) {
-  const auto micros = [](std::chrono::microseconds span) {
-    return static_cast<Micros>(span.count());
-  };
   const RedisConfig& redis = config.redis;
   return {.failure_mode = config.failure_mode,
-          .decision_timeout_us = micros(redis.decision_timeout),
+          .decision_timeout_us = micros_of(redis.decision_timeout),
           .breaker = {.threshold = redis.circuit_breaker_threshold,
-                      .timeout_us = micros(redis.circuit_breaker_timeout),
-                      .patience_us = 2 * micros(redis.decision_timeout)},
+                      .timeout_us = micros_of(redis.circuit_breaker_timeout),
+                      .patience_us = 2 * micros_of(redis.decision_timeout)},
           .seed = seed};
 }
 
 Guard::Guard(const Options& options, redis::ClientOptions client, redis::CheckCodec codec,
-             redis::Network& network, BreakerMemory& breaker, GuardObserver& observer)
+             redis::Network& network, GuardMemory& shared, GuardObserver& observer)
     : options_(options),
       codec_(std::move(codec)),
-      breaker_(options.breaker, breaker),
       observer_(observer),
       random_(options.seed),
-      shared_(breaker),
-      resets_(breaker.resets.load()),
+      shared_(shared),
+      resets_(shared.resets.load()),
       client_(std::move(client), network, *this) {}
 
 Guard::~Guard() = default;
 
 bool Guard::ask(Question& question, Micros now) {
-  if (client_.by_slot() && spans_slots(question.check)) return ask_in_parts(question, now);
+  if (client_.by_slot()) {
+    if (spans_slots(question.check)) return ask_in_parts(question, now);
+    question.slot_ = codec_.slot_of(question.check);
+    question.breaker_ = client_.server_of(question.slot_) % GuardMemory::kBreakers;
+  }
   question.asked_ = now;
   question.call_ = 0;
   question.cooldown = {};
   question.by = AnsweredBy::store;
   if (question.check.charges.empty() && question.check.penalties == nullptr) return true;
-  const Breaker::Leave leave = breaker_.may_leave(now);
+  Breaker breaker = this->breaker(question.breaker_);
+  const Breaker::Leave leave = breaker.may_leave(now);
   if (leave == Breaker::Leave::no) {
     fail(question, now);
     return true;
@@ -112,7 +121,7 @@ bool Guard::ask(Question& question, Micros now) {
     denials_.clear();
   }
   // What was denied by a store that may be gone by now is no reason to refuse anybody.
-  if (!suspect_ && breaker_.trusted() &&
+  if (!suspect_ && breaker.trusted() &&
       denials_.denies(question.check, now, question.verdicts, question.cooldown)) {
     return true;
   }
@@ -196,18 +205,15 @@ void Guard::cancel(Question& question) {
 void Guard::flush(Micros now) {
   std::erase(queue_, nullptr);
   if (client_.by_slot()) {
-    std::ranges::stable_sort(
-        queue_, {}, [this](const Question* question) { return codec_.slot_of(question->check); });
+    std::ranges::stable_sort(queue_, {}, [](const Question* question) { return question->slot_; });
   }
   std::vector<Question*> leaving;
   leaving.swap(queue_);
   for (std::size_t first = 0; first < leaving.size();) {
-    std::size_t end = std::min(first + kMostChecks, leaving.size());
-    if (client_.by_slot()) {
-      const redis::Slot slot = codec_.slot_of(leaving[first]->check);
-      for (std::size_t i = first + 1; i < end; ++i) {
-        if (codec_.slot_of(leaving[i]->check) != slot) end = i;
-      }
+    std::size_t end = first + 1;
+    while (end < leaving.size() && end < first + kMostChecks &&
+           leaving[end]->slot_ == leaving[first]->slot_) {
+      ++end;
     }
     send(std::span(leaving).subspan(first, end - first), false, now);
     first = end;
@@ -218,6 +224,7 @@ void Guard::flush(Micros now) {
 void Guard::send(std::span<Question* const> questions, bool probe, Micros now) {
   const std::uint64_t number = ++last_call_;
   Exchange& exchange = exchanges_[number];
+  exchange.breaker = questions.front()->breaker_;
   exchange.probe = probe;
   std::vector<Check> checks;
   checks.reserve(questions.size());
@@ -249,7 +256,8 @@ void Guard::on_reply(std::uint64_t call, const redis::Reply& reply, Micros now) 
     return end_exchange(exchange, decoded.error(), now);
   }
   suspect_ = false;
-  if (breaker_.succeed(exchange.probe)) end_outage(now);
+  Breaker breaker = this->breaker(exchange.breaker);
+  if (breaker.succeed(exchange.probe)) end_outage("Redis answers again", breaker.began(), now);
   for (std::size_t i = 0; i < answers.size(); ++i) {
     Question* const question = exchange.questions[i].question;
     if (question == nullptr) continue;
@@ -275,7 +283,7 @@ void Guard::on_failure(std::uint64_t call, const redis::Failure& failure, Micros
 /// One exchange has failed, whatever the number of those who asked in it.
 void Guard::end_exchange(const Exchange& exchange, const redis::Failure& failure, Micros now) {
   suspect_ = true;
-  if (breaker_.fail(exchange.probe, now)) begin_outage(failure);
+  if (breaker(exchange.breaker).fail(exchange.probe, now)) begin_outage(failure);
   for (const Asked& asked : exchange.questions) {
     if (asked.question == nullptr) continue;
     fail(*asked.question, now);
@@ -297,9 +305,8 @@ void Guard::fail(Question& question, Micros now) {
   question.by = AnsweredBy::fail_closed;
   // Spread by a fifth either way, so that not all come back at once.
   constexpr Micros kLeast = 1'000'000;
-  const Micros wait = std::max(breaker_.until_probe(now), kLeast);
-  random_ = random_ * 6'364'136'223'846'793'005 + 1'442'695'040'888'963'407;
-  question.retry_us = std::max(kLeast, wait * 4 / 5 + (random_ >> 33) % (wait * 2 / 5 + 1));
+  const Micros wait = std::max(breaker(question.breaker_).until_probe(now), kLeast);
+  question.retry_us = std::max(kLeast, wait * 4 / 5 + random_.below(wait * 2 / 5 + 1));
 }
 
 void Guard::begin_outage(const redis::Failure& failure) {
@@ -308,10 +315,9 @@ void Guard::begin_outage(const redis::Failure& failure) {
                                  failure.message, what_happens(options_.failure_mode)));
 }
 
-void Guard::end_outage(Micros now) {
-  observer_.on_event("redis_outage_ended",
-                     fmt::format("Redis answers again, after {:.1f} s",
-                                 static_cast<double>(now - breaker_.began()) / 1e6));
+void Guard::end_outage(std::string_view why, Micros began, Micros now) {
+  observer_.on_event("redis_outage_ended", fmt::format("{}, after {:.1f} s", why,
+                                                       static_cast<double>(now - began) / 1e6));
 }
 
 void Guard::on_exchange(redis::Operation operation, Micros latency_us) {
@@ -325,9 +331,14 @@ void Guard::on_error(redis::Operation operation, redis::ErrorType type) {
 
 void Guard::on_master_changed() { denials_.clear(); }
 
-void Guard::on_ready(Micros now) {
+void Guard::on_ready(std::uint64_t server, Micros now) {
   denials_.clear();  // it may have forgotten everything
-  breaker_.hurry(now);
+  breaker(server % GuardMemory::kBreakers).hurry(now);
+}
+
+void Guard::on_gone(std::uint64_t server, Micros now) {
+  Breaker breaker = this->breaker(server % GuardMemory::kBreakers);
+  if (breaker.close()) end_outage("another server has its slots", breaker.began(), now);
 }
 
 void Guard::on_remark(std::string_view event, std::string_view message) {

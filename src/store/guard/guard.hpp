@@ -2,6 +2,9 @@
 // deadline, nobody waits at all while the breaker is open, and what was denied is not asked again.
 #pragma once
 
+#include <array>
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <list>
 #include <memory>
@@ -10,6 +13,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "core/splitmix.hpp"
 #include "core/time.hpp"
 #include "store/check.hpp"
 #include "store/guard/breaker.hpp"
@@ -27,6 +31,17 @@ enum class AnsweredBy : std::uint8_t {
   fail_closed,  ///< nobody: refuse
   local         ///< nobody yet: the memory of this host is to be asked
 };
+
+/// What the guards of a host share, in its memory. All zero at first.
+struct GuardMemory {
+  /// Servers of a cluster fail one by one; those that share a breaker only wait for each other.
+  static constexpr std::size_t kBreakers = 16;
+  std::array<BreakerMemory, kBreakers> breakers;
+  /// Counts up whenever somebody forgets counts: what guards remember of them is void.
+  std::atomic<std::uint64_t> resets;
+};
+/// The worst of its breakers.
+[[nodiscard]] BreakerState state_of(const GuardMemory& memory, Micros now);
 
 /// One check that is asked. The owner keeps it, and what it borrows, in place until it is answered
 /// or cancelled.
@@ -46,6 +61,8 @@ class Question {
   friend class Guard;
   Micros asked_ = 0;
   std::uint64_t call_ = 0;  ///< 0: not sent
+  redis::Slot slot_ = 0;
+  std::size_t breaker_ = 0;  ///< of GuardMemory: that of the slot's server
 };
 
 /// What the owner of a guard hears besides the answers.
@@ -58,8 +75,8 @@ class GuardObserver {
   virtual void on_event(std::string_view event, std::string_view message) = 0;
 };
 
-/// One per event loop, with a client of its own; the breaker is the host's. Not thread-safe. Times
-/// are those of the client, by a clock that the sharers of the breaker agree on.
+/// One per event loop, with a client of its own; the breakers are the host's. Not thread-safe.
+/// Times are those of the client, by a clock that the sharers of the breakers agree on.
 class Guard final : private redis::Listener {
  public:
   struct Options {
@@ -73,7 +90,7 @@ class Guard final : private redis::Listener {
   [[nodiscard]] static Options options_of(const RateLimitConfig& config, std::uint64_t seed);
 
   Guard(const Options& options, redis::ClientOptions client, redis::CheckCodec codec,
-        redis::Network& network, BreakerMemory& breaker, GuardObserver& observer);
+        redis::Network& network, GuardMemory& shared, GuardObserver& observer);
 
   ~Guard() override;
   Guard(const Guard&) = delete;
@@ -97,7 +114,6 @@ class Guard final : private redis::Listener {
   }
   /// For the driver.
   [[nodiscard]] redis::Client& client() { return client_; }
-  [[nodiscard]] const Breaker& breaker() const { return breaker_; }
   /// Answers all that wait by the failure mode and closes everything.
   void shut_down(Micros now);
 
@@ -115,6 +131,7 @@ class Guard final : private redis::Listener {
   };
   struct Exchange {
     std::vector<Asked> questions;
+    std::size_t breaker = 0;
     bool probe = false;
   };
 
@@ -123,9 +140,13 @@ class Guard final : private redis::Listener {
   void on_exchange(redis::Operation operation, Micros latency_us) override;
   void on_error(redis::Operation operation, redis::ErrorType type) override;
   void on_master_changed() override;
-  void on_ready(Micros now) override;
+  void on_ready(std::uint64_t server, Micros now) override;
+  void on_gone(std::uint64_t server, Micros now) override;
   void on_remark(std::string_view event, std::string_view message) override;
 
+  [[nodiscard]] Breaker breaker(std::size_t number) {
+    return {options_.breaker, shared_.breakers[number]};
+  }
   [[nodiscard]] bool ask_in_parts(Question& question, Micros now);
   void end_part(Split& split);
   static void join(const Split& split);
@@ -134,19 +155,18 @@ class Guard final : private redis::Listener {
   /// The answer of the failure mode.
   void fail(Question& question, Micros now);
   void begin_outage(const redis::Failure& failure);
-  void end_outage(Micros now);
+  void end_outage(std::string_view why, Micros began, Micros now);
 
   Options options_;
   redis::CheckCodec codec_;
-  Breaker breaker_;
   GuardObserver& observer_;
   DenialCache denials_;
   std::vector<Question*> queue_;  ///< null: cancelled
   std::list<Split> splits_;
   std::unordered_map<std::uint64_t, Exchange> exchanges_;
   std::uint64_t last_call_ = 0;
-  std::uint64_t random_;
-  BreakerMemory& shared_;
+  SplitMix random_;
+  GuardMemory& shared_;
   std::uint64_t resets_ = 0;  ///< that denials_ knows of
   bool suspect_ = false;      ///< something has failed since the last answer
   redis::Client client_;      // last: it calls us while it is destroyed

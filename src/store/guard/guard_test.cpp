@@ -1,6 +1,7 @@
 // The guard with a network that the test plays: what is written is looked at, and answered or not.
 #include "store/guard/guard.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -18,12 +19,16 @@ constexpr Micros kDeadline = 50'000;
 
 class PlayedNetwork final : public redis::Network {
  public:
-  void open(redis::LinkId link, const redis::Endpoint&) override { opened.push_back(link); }
+  void open(redis::LinkId link, const redis::Endpoint& to) override {
+    opened.push_back(link);
+    ports[link] = to.port;
+  }
   void write(redis::LinkId link, std::string_view bytes) override { written[link] += bytes; }
   void close(redis::LinkId link) override { closed.push_back(link); }
   void wake_at(Micros time) override { wakes = time; }
 
   std::vector<redis::LinkId> opened;
+  std::map<redis::LinkId, std::uint16_t> ports;
   std::vector<redis::LinkId> closed;
   std::map<redis::LinkId, std::string> written;
   Micros wakes = kNever;
@@ -64,9 +69,10 @@ class AGuard : public testing::Test {
     counter_.key = {3, 4};
   }
 
-  void make(FailureMode mode) {
+  void make(FailureMode mode, RedisConfig::Topology topology = RedisConfig::Topology::single) {
     redis::ClientOptions client;
     client.config.url = "redis://127.0.0.1:6379";
+    client.config.topology = topology;
     guard_ = std::make_unique<Guard>(
         Guard::Options{.failure_mode = mode,
                        .decision_timeout_us = kDeadline,
@@ -84,6 +90,11 @@ class AGuard : public testing::Test {
   }
   void reply(std::string_view bytes) {
     guard_->client().on_bytes(network_.opened.back(), bytes, now_);
+  }
+  /// Asks, and ends the turn.
+  void send(Asked& question) {
+    ASSERT_FALSE(guard_->ask(question, now_));
+    guard_->flush(now_);
   }
   [[nodiscard]] std::size_t calls_written() {
     const std::string& bytes = network_.written[network_.opened.back()];
@@ -107,7 +118,7 @@ class AGuard : public testing::Test {
   Counter counter_;
   PlayedNetwork network_;
   Told told_;
-  BreakerMemory memory_{};
+  GuardMemory memory_{};
   Micros now_ = kStart;
   std::unique_ptr<Guard> guard_;
 };
@@ -133,8 +144,7 @@ TEST_F(AGuard, HandsOutTheAnswer) {
   make(FailureMode::fail_closed);
   connect();
   Asked question(counter_);
-  ASSERT_FALSE(guard_->ask(question, now_));
-  guard_->flush(now_);
+  send(question);
   reply(kAdmitted);
   ASSERT_EQ(question.answers, 1);
   EXPECT_EQ(question.by, AnsweredBy::store);
@@ -149,8 +159,7 @@ TEST_F(AGuard, AnswersByItsModeAtTheDeadline) {
     make(mode);
     connect();
     Asked question(counter_);
-    ASSERT_FALSE(guard_->ask(question, now_));
-    guard_->flush(now_);
+    send(question);
     guard_->client().on_time(now_ + kDeadline - 1);
     EXPECT_EQ(question.answers, 0);
     guard_->client().on_time(now_ + kDeadline);
@@ -199,8 +208,7 @@ TEST_F(AGuard, RemembersDenialsOnlyWhileTheStoreIsTrusted) {
   make(FailureMode::fail_open);
   connect();
   Asked first(counter_);
-  ASSERT_FALSE(guard_->ask(first, now_));
-  guard_->flush(now_);
+  send(first);
   reply(kDenied);
   Asked again(counter_);
   ASSERT_TRUE(guard_->ask(again, now_)) << "without asking";
@@ -216,8 +224,7 @@ TEST_F(AGuard, ForgetsDenialsWhenSomebodyResets) {
   make(FailureMode::fail_open);
   connect();
   Asked first(counter_);
-  ASSERT_FALSE(guard_->ask(first, now_));
-  guard_->flush(now_);
+  send(first);
   reply(kDenied);
   ++memory_.resets;
   Asked again(counter_);
@@ -230,24 +237,22 @@ TEST_F(AGuard, TellsOneClientsForeignValueFromAnOutage) {
   Asked foreign(counter_, 1);
   Asked good(counter_, 2);
   ASSERT_FALSE(guard_->ask(foreign, now_));
-  ASSERT_FALSE(guard_->ask(good, now_));
-  guard_->flush(now_);
+  send(good);
   reply("*9\r\n:2\r\n$11\r\nWRONGTYPE k\r\n:0\r\n:0\r\n:1\r\n:4\r\n:12\r\n:0\r\n:12\r\n");
   EXPECT_EQ(foreign.by, AnsweredBy::fail_closed);
   EXPECT_EQ(good.by, AnsweredBy::store);
   EXPECT_TRUE(good.verdict.admitted);
-  EXPECT_EQ(memory_.failures, 0U);
+  EXPECT_EQ(memory_.breakers[0].failures, 0U);
 }
 
 TEST_F(AGuard, CountsAReplyThatIsNoneAsAFailure) {
   make(FailureMode::fail_closed);
   connect();
   Asked question(counter_);
-  ASSERT_FALSE(guard_->ask(question, now_));
-  guard_->flush(now_);
+  send(question);
   reply("*1\r\n:0\r\n");
   EXPECT_EQ(question.by, AnsweredBy::fail_closed);
-  EXPECT_EQ(memory_.failures, 1U);
+  EXPECT_EQ(memory_.breakers[0].failures, 1U);
   EXPECT_EQ((told_.errors[{redis::Operation::check, redis::ErrorType::protocol}]), 1);
 }
 
@@ -255,8 +260,7 @@ TEST_F(AGuard, DoesNotSendAgainWhatMayHaveBeenCounted) {
   make(FailureMode::fail_open);
   connect();
   Asked question(counter_);
-  ASSERT_FALSE(guard_->ask(question, now_));
-  guard_->flush(now_);
+  send(question);
   const std::size_t links = network_.opened.size();
   guard_->client().on_close(network_.opened.back(), redis::ErrorType::refused, "gone", now_);
   EXPECT_EQ(question.answers, 1);
@@ -275,8 +279,7 @@ TEST_F(AGuard, ForgetsWhoIsCancelled) {
   connect();
   Asked queued(counter_, 1);
   Asked sent(counter_, 2);
-  ASSERT_FALSE(guard_->ask(sent, now_));
-  guard_->flush(now_);
+  send(sent);
   ASSERT_FALSE(guard_->ask(queued, now_));
   guard_->cancel(queued);
   guard_->cancel(sent);
@@ -286,13 +289,50 @@ TEST_F(AGuard, ForgetsWhoIsCancelled) {
   EXPECT_EQ(queued.answers + sent.answers, 0);
 }
 
+TEST_F(AGuard, HasABreakerForEachServerOfACluster) {
+  make(FailureMode::fail_open, RedisConfig::Topology::cluster);
+  connect();
+  constexpr std::string_view kLower = "*3\r\n:0\r\n:8191\r\n*2\r\n$9\r\n127.0.0.1\r\n:6379\r\n";
+  constexpr std::string_view kUpper = "*3\r\n:8192\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:7000\r\n";
+  const redis::LinkId seed = network_.opened.back();
+  guard_->client().on_bytes(seed, fmt::format("*2\r\n{}{}", kLower, kUpper), now_);
+  const redis::CheckCodec codec(redis::KeyNames("p", "n"));
+  const auto client_of = [&](bool upper) {
+    std::uint64_t client = 1;
+    while ((codec.slot_of(Asked(counter_, client).check) >= 8192) != upper) ++client;
+    return client;
+  };
+  const std::uint64_t of_dead = client_of(true);
+  const std::uint64_t of_living = client_of(false);
+
+  for (int failures = 0; failures < 3; ++failures) {
+    Asked question(counter_, of_dead);
+    send(question);
+    now_ += 30'000;
+    guard_->client().on_time(now_);  // it connects when it may
+    const redis::LinkId link = network_.opened.back();
+    ASSERT_EQ(network_.ports[link], 7000);
+    guard_->client().on_close(link, redis::ErrorType::refused, "refused", now_);
+    now_ += kDeadline;
+    guard_->client().on_time(now_);
+    EXPECT_EQ(question.by, AnsweredBy::fail_open);
+  }
+  EXPECT_EQ(told_.events, std::vector<std::string>{"redis_outage_began"});
+  EXPECT_EQ(state_of(memory_, now_), BreakerState::open);
+  Asked dead(counter_, of_dead);
+  EXPECT_TRUE(guard_->ask(dead, now_)) << "nobody waits for the dead server";
+  Asked living(counter_, of_living);
+  send(living);
+  guard_->client().on_bytes(seed, kAdmitted, now_);
+  EXPECT_EQ(living.by, AnsweredBy::store) << "the other one is asked as ever";
+}
+
 TEST_F(AGuard, AnswersAllWhenItIsShutDown) {
   make(FailureMode::fail_closed);
   connect();
   Asked queued(counter_, 1);
   Asked sent(counter_, 2);
-  ASSERT_FALSE(guard_->ask(sent, now_));
-  guard_->flush(now_);
+  send(sent);
   ASSERT_FALSE(guard_->ask(queued, now_));
   guard_->shut_down(now_);
   EXPECT_EQ(queued.answers, 1);

@@ -31,6 +31,7 @@ void Client::on_time(Micros now) { impl_->core.on_time(now); }
 bool Client::by_slot() const {
   return impl_->core.options.config.topology == RedisConfig::Topology::cluster;
 }
+std::uint64_t Client::server_of(Slot slot) const { return impl_->core.server_of(slot); }
 std::vector<Endpoint> Client::masters() const { return impl_->core.masters(); }
 void Client::shut_down(Micros now) { impl_->core.shut_down(now); }
 

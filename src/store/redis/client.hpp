@@ -53,8 +53,10 @@ class Listener {
   virtual void on_error(Operation operation, ErrorType type) = 0;
   /// Another server answers for what was counted before: what is remembered of its answers is void.
   virtual void on_master_changed() {}
-  /// A server answers that may be asked, after there was none.
-  virtual void on_ready(Micros now) = 0;
+  /// There is a new connection to a server that may be asked; `server` as of server_of().
+  virtual void on_ready(std::uint64_t server, Micros now) = 0;
+  /// A server of a cluster has no slots any more: others answer for what was counted there.
+  virtual void on_gone(std::uint64_t /*server*/, Micros /*now*/) {}
   /// Worth a line in the log, at most once for each occasion ("min-replicas-to-write is 0").
   virtual void on_remark(std::string_view event, std::string_view message) = 0;
 };
@@ -99,6 +101,9 @@ class Client {
 
   /// True for a cluster: calls of different slots must not share a script call.
   [[nodiscard]] bool by_slot() const;
+  /// A number for the server that answers the calls of a slot, the same for all who share a
+  /// cluster, and as good as its own; 0 where it is not known, and wherever there is but one.
+  [[nodiscard]] std::uint64_t server_of(Slot slot) const;
   /// The servers that hold counts, as far as they are known: where one has to SCAN. Of a cluster,
   /// its masters.
   [[nodiscard]] std::vector<Endpoint> masters() const;

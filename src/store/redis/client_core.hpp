@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/redis_url.hpp"
+#include "core/splitmix.hpp"
 #include "store/redis/client.hpp"
 #include "store/redis/link.hpp"
 
@@ -60,12 +61,12 @@ class Core {
   void on_time(Micros now);
   void shut_down(Micros now);
   [[nodiscard]] std::vector<Endpoint> masters() const;
+  [[nodiscard]] std::uint64_t server_of(Slot slot) const;
 
   // What routers use.
   Node& node_at(const Endpoint& endpoint);
   /// Closes its links and forgets it; its calls wait for a node again.
   void drop_node(Node& node, const Failure& why, Micros now);
-  void close_link(Link& link, const Failure& why, Micros now);
   /// Opens a link where there is none, unless it is too early.
   void connect_to(Node& node, Micros now);
   /// A link to somebody who answers no calls (a sentinel): the router hears of it.
@@ -76,7 +77,7 @@ class Core {
   void fail_waiting(const Failure& failure, Micros now);
   /// What an error says of the server that answered it: it may be dropped.
   void note_error(Node& node, const std::string& error, Micros now);
-  [[nodiscard]] Micros random_below(Micros end);
+  [[nodiscard]] Micros random_below(Micros end) { return random_.below(end); }
   /// How long to wait after one more failure to connect, of so many in a row.
   [[nodiscard]] Micros backoff(unsigned& failures);
 
@@ -99,11 +100,19 @@ class Core {
   static void send(std::uint64_t number, Pending& pending, Link& link, Micros now);
   void send_queue(Node& node, Micros now);
   [[nodiscard]] Link* link_for(Node& node, Micros now);
-  Link& open_link(Node& node, Micros now);
+  void open_link(Node& node, Micros now);
+  /// A link is of no use any more, or has ended by itself: the router hears of it.
+  void end_link(LinkId id, const Failure& why, Micros now);
+  /// When a link is to be ended if nothing is heard on it; kNever: not at all.
+  [[nodiscard]] Micros patience_with(const Link& link) const;
+  void end_late_calls(Micros now);
+  void end_late_links(Micros now);
   void write(Link& link, Micros now);
   void answer(Node& node, Link& link, Link::Answered& answered, Micros now);
   void refused(std::uint64_t number, Pending& pending, Node& node, const std::string& error,
                Micros now);
+  /// True: an error sends a call elsewhere.
+  bool redirected(Pending& pending, Node& node, const std::string& error, Micros now);
   void lost(Node& node, LinkId id, const Failure& why, Micros now);
   void fail(std::uint64_t number, const Failure& failure, Micros now);
   void try_again(std::uint64_t number, Pending& pending, Micros now);
@@ -117,7 +126,7 @@ class Core {
   std::deque<std::uint64_t> unrouted_;
   std::set<std::pair<Micros, std::uint64_t>> later_;
   LinkId last_link_ = 0;
-  std::uint64_t random_;
+  SplitMix random_;
   Micros armed_ = Network::kNever;
   bool shut_ = false;
 };
@@ -145,6 +154,9 @@ class Router {
   /// When on_time wants to be called; kNever: not at all.
   [[nodiscard]] virtual Micros next_time() const { return Network::kNever; }
   virtual void on_time(Micros) {}
+  /// As Client::server_of().
+  [[nodiscard]] virtual std::uint64_t server_of(Slot) const { return 0; }
+  [[nodiscard]] virtual std::uint64_t server_number(const Node&) const { return 0; }
   /// The servers that hold counts, as far as they are known.
   [[nodiscard]] virtual std::vector<Endpoint> masters() const = 0;
 };

@@ -3,7 +3,9 @@
 #include <array>
 #include <charconv>
 #include <optional>
+#include <utility>
 
+#include "core/hash.hpp"
 #include "store/redis/client_core.hpp"
 
 namespace tidegate::redis {
@@ -42,7 +44,7 @@ class Cluster final : public Router {
   Node* node_for(const Call& call, Micros now) override {
     const std::uint16_t owner = owners_[call.slot % kSlots];
     if (owner != kNobody) {
-      Node& node = core_.node_at(endpoints_[owner]);
+      Node& node = core_.node_at(masters_[owner].endpoint);
       core_.connect_to(node, now);
       return &node;
     }
@@ -51,7 +53,7 @@ class Cluster final : public Router {
   }
 
   void on_ready(Node&, Link&, Micros now) override {
-    if (endpoints_.empty() || next_refresh_ <= now) refresh(now);
+    if (masters_.empty() || next_refresh_ <= now) refresh(now);
   }
 
   void on_lost(Node& node, const Failure& why, Micros now) override {
@@ -71,7 +73,7 @@ class Cluster final : public Router {
   void on_reply(Node& node, Link&, const Link::Answered& answered, Micros now) override {
     if (answered.sent.purpose != Purpose::slots) return;
     refreshing_ = false;
-    if (!read_map(answered.reply, node.endpoint)) {
+    if (!read_map(answered.reply, node.endpoint, now)) {
       core_.listener.on_error(Operation::cluster_slots, ErrorType::protocol);
       want_map(now);
       return;
@@ -103,7 +105,7 @@ class Cluster final : public Router {
     pending.not_before = 0;
     pending.whole = false;  // the other server may know the script
     if (moved) {
-      owners_[pending.call.slot % kSlots] = number_of(*to);
+      owners_[pending.call.slot % kSlots] = index_of(*to);
       want_map(now);
     }
     return true;
@@ -113,24 +115,45 @@ class Cluster final : public Router {
   void on_time(Micros now) override {
     if (next_refresh_ <= now) refresh(now);
   }
-  [[nodiscard]] std::vector<Endpoint> masters() const override { return endpoints_; }
+  [[nodiscard]] std::vector<Endpoint> masters() const override {
+    std::vector<Endpoint> endpoints;
+    for (const Master& master : masters_) endpoints.push_back(master.endpoint);
+    return endpoints;
+  }
+  [[nodiscard]] std::uint64_t server_of(Slot slot) const override {
+    const std::uint16_t owner = owners_[slot % kSlots];
+    return owner == kNobody ? 0 : masters_[owner].number;
+  }
+  [[nodiscard]] std::uint64_t server_number(const Node& node) const override {
+    return number_of(node.endpoint);
+  }
 
  private:
+  struct Master {
+    Endpoint endpoint;
+    std::uint64_t number = 0;
+  };
+
+  static std::uint64_t number_of(const Endpoint& endpoint) {
+    return siphash128({}, to_string(endpoint)).low;
+  }
   Node& seed() {
     return core_.node_at({.host = core_.url.host, .port = core_.url.port, .path = core_.url.path});
   }
 
-  std::uint16_t number_of(const Endpoint& endpoint) {
-    const auto found = std::ranges::find(endpoints_, endpoint);
-    if (found != endpoints_.end()) return static_cast<std::uint16_t>(found - endpoints_.begin());
-    endpoints_.push_back(endpoint);
-    return static_cast<std::uint16_t>(endpoints_.size() - 1);
+  std::uint16_t index_of(const Endpoint& endpoint) { return index_in(masters_, endpoint); }
+
+  static std::uint16_t index_in(std::vector<Master>& masters, const Endpoint& endpoint) {
+    const auto found = std::ranges::find(masters, endpoint, &Master::endpoint);
+    const auto index = static_cast<std::uint16_t>(found - masters.begin());
+    if (found == masters.end()) masters.push_back({endpoint, number_of(endpoint)});
+    return index;
   }
 
   /// Soon: whoever else finds out that the map is old meanwhile is served by the same refresh.
   void want_map(Micros now) {
     if (!refreshing_) {
-      const Micros soon = now + (endpoints_.empty() ? 0 : core_.random_below(kJitter));
+      const Micros soon = now + (masters_.empty() ? 0 : core_.random_below(kJitter));
       next_refresh_ = std::min(next_refresh_, soon);
     }
   }
@@ -152,10 +175,11 @@ class Cluster final : public Router {
     asked_ = link.endpoint();
   }
 
-  bool read_map(const Reply& reply, const Endpoint& from) {
+  /// Nothing changes where the reply is no map.
+  bool read_map(const Reply& reply, const Endpoint& from, Micros now) {
     if (reply.kind != Reply::Kind::array) return false;
     std::vector<std::uint16_t> owners(kSlots, kNobody);
-    endpoints_.clear();
+    std::vector<Master> masters;
     for (const Reply& range : reply.elements) {
       if (range.elements.size() < 3 || range.elements[2].elements.size() < 2) return false;
       const std::int64_t first = range.elements[0].integer;
@@ -169,25 +193,32 @@ class Cluster final : public Router {
                         .port = static_cast<std::uint16_t>(master[1].integer),
                         .path = {}};
       if (endpoint.host.empty() || endpoint.host == "?") endpoint.host = from.host;
-      const std::uint16_t number = number_of(endpoint);
+      const std::uint16_t index = index_in(masters, endpoint);
       for (std::int64_t slot = first; slot <= last; ++slot) {
-        owners[static_cast<std::size_t>(slot)] = number;
+        owners[static_cast<std::size_t>(slot)] = index;
       }
     }
     owners_ = std::move(owners);
+    masters_.swap(masters);
+    for (const Master& before : masters) {
+      if (!owns(before.endpoint)) core_.listener.on_gone(before.number, now);
+    }
     return true;
+  }
+
+  [[nodiscard]] bool owns(const Endpoint& endpoint) const {
+    return std::ranges::find(masters_, endpoint, &Master::endpoint) != masters_.end();
   }
 
   /// Servers that own nothing any more, once nobody waits for them.
   void drop_others(Micros now) {
     std::vector<Node*> others;
     for (const auto& node : core_.nodes) {
-      const bool owns = std::ranges::find(endpoints_, node->endpoint) != endpoints_.end();
       const bool busy =
           !node->queue.empty() || std::ranges::any_of(node->links, [](const auto& link) {
             return link->unanswered() != 0 || !link->ready();
           });
-      if (!owns && !busy) others.push_back(node.get());
+      if (!owns(node->endpoint) && !busy) others.push_back(node.get());
     }
     dropping_ = true;
     for (Node* const node : others) {
@@ -197,7 +228,7 @@ class Cluster final : public Router {
   }
 
   Core& core_;
-  std::vector<Endpoint> endpoints_;    ///< of masters
+  std::vector<Master> masters_;
   std::vector<std::uint16_t> owners_;  ///< by slot: which of them
   Micros next_refresh_ = Network::kNever;
   bool refreshing_ = false;

@@ -44,6 +44,9 @@ ErrorMeaning meaning_of(std::string_view error) {
       Known{"MASTERDOWN", {ErrorType::loading, true}},
       Known{"NOREPLICAS", {ErrorType::noreplicas, true}},
       Known{"CLUSTERDOWN", {ErrorType::clusterdown, false}},
+      Known{"MOVED ", {ErrorType::clusterdown, false}},  // redirected once too often
+      Known{"ASK ", {ErrorType::clusterdown, false}},
+      Known{"TRYAGAIN", {ErrorType::clusterdown, false}},
       Known{"OOM", {ErrorType::oom, false}},
       Known{"BUSY", {ErrorType::timeout, false}},
       Known{"NOAUTH", {ErrorType::auth, false}},

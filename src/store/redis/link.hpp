@@ -103,7 +103,7 @@ class Link {
 /// "host:port" or the path, for messages.
 [[nodiscard]] std::string to_string(const Endpoint& endpoint);
 
-/// What an error reply means. Nothing: it is no failure but something to be dealt with.
+/// What an error reply means that could not be dealt with.
 struct ErrorMeaning {
   ErrorType type = ErrorType::protocol;
   bool server_unfit = false;  ///< it should not be asked any more: another one may be the master
