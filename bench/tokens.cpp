@@ -9,7 +9,7 @@
 
 #include "bench/fail.hpp"
 #include "bench/measure.hpp"
-#include "identity/openssl.hpp"
+#include "core/openssl.hpp"
 #include "identity/test_tokens.hpp"
 #include "identity/token_verifier.hpp"
 

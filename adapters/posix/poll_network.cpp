@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,6 +25,12 @@ constexpr Micros kLongestPoll = 100'000;
 std::string message_of(int error) { return std::generic_category().message(error); }
 
 }  // namespace
+
+Micros steady_us() {
+  timespec time{};
+  ::clock_gettime(CLOCK_BOOTTIME, &time);
+  return static_cast<Micros>(time.tv_sec) * 1'000'000 + static_cast<Micros>(time.tv_nsec) / 1'000;
+}
 
 void PollNetwork::drive(redis::Client& client, std::function<void(Micros)> end_of_turn) {
   client_ = &client;

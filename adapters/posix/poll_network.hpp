@@ -11,6 +11,9 @@
 
 namespace tidegate::posix {
 
+/// Microseconds that do not go back, those of a suspended machine too. Any thread.
+[[nodiscard]] Micros steady_us();
+
 /// One thread at a time. Names are resolved within open(), which may take as long as the system's
 /// resolver does.
 class PollNetwork final : public DrivenNetwork {

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <ctime>
 #include <functional>
 #include <optional>
 #include <set>
@@ -17,12 +16,6 @@
 
 namespace tidegate::posix {
 namespace {
-
-Micros steady_us() {
-  timespec time{};
-  ::clock_gettime(CLOCK_BOOTTIME, &time);
-  return static_cast<Micros>(time.tv_sec) * 1'000'000 + static_cast<Micros>(time.tv_nsec) / 1'000;
-}
 
 /// Calls that somebody waits for, one after the other.
 class Asking final : private redis::Listener {
@@ -105,17 +98,20 @@ std::expected<std::size_t, Error> number_in(const std::expected<redis::Reply, Er
   return static_cast<std::size_t>(reply->integer);
 }
 
+redis::Call command(std::vector<std::string> words) {
+  return {.operation = redis::Operation::reset,
+          .slot = 0,
+          .script = nullptr,
+          .keys = 0,
+          .arguments = std::move(words)};
+}
+
 /// Forgets what is found by one pattern at one server.
 std::expected<std::size_t, Error> forget_all(Asking& asking, const std::string& pattern) {
   std::size_t forgotten = 0;
   std::string cursor = "0";
   do {
-    redis::Call scan{.operation = redis::Operation::reset,
-                     .slot = 0,
-                     .script = nullptr,
-                     .keys = 0,
-                     .arguments = {"SCAN", cursor, "MATCH", pattern, "COUNT", "1000"}};
-    const auto found = asking.ask(std::move(scan));
+    const auto found = asking.ask(command({"SCAN", cursor, "MATCH", pattern, "COUNT", "1000"}));
     if (!found) return std::unexpected(found.error());
     if (found->elements.size() != 2) return std::unexpected(Error{"Redis: SCAN answers otherwise"});
     cursor = found->elements[0].text;
@@ -186,12 +182,9 @@ std::expected<std::size_t, Error> redis_reset_rule(const Generation& generation,
   const redis::KeyNames names = names_of(generation.config());
   Asking asking(generation.loaded);
   // Whoever answers knows the others.
-  redis::Call ping{.operation = redis::Operation::reset,
-                   .slot = 0,
-                   .script = nullptr,
-                   .keys = 0,
-                   .arguments = {"PING"}};
-  if (const auto pong = asking.ask(std::move(ping)); !pong) return std::unexpected(pong.error());
+  if (const auto pong = asking.ask(command({"PING"})); !pong) {
+    return std::unexpected(pong.error());
+  }
   std::size_t forgotten = 0;
   for (const redis::Endpoint& master : asking.masters()) {
     Asking one(asking, master);

@@ -8,6 +8,7 @@
 #include "adapters/posix/redis_session.hpp"
 
 namespace tidegate::posix {
+
 /// A session with a loop of its own, which runs while somebody waits.
 struct RedisWaiting::Session {
   Session(Limiter& limiter, std::size_t sharers)

@@ -8,7 +8,7 @@
 
 #include <algorithm>
 
-#include "identity/openssl.hpp"
+#include "core/openssl.hpp"
 
 namespace tidegate {
 namespace {

@@ -15,8 +15,8 @@
 #include <string>
 #include <utility>
 
+#include "core/openssl.hpp"
 #include "identity/ed25519_order.hpp"
-#include "identity/openssl.hpp"
 
 namespace tidegate {
 namespace {

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "identity/openssl.hpp"
+#include "core/openssl.hpp"
 #include "identity/test_tokens.hpp"
 
 namespace tidegate {

@@ -1,7 +1,6 @@
 // A client on a loop of its own, for tests.
 #pragma once
 
-#include <chrono>
 #include <map>
 #include <optional>
 #include <string>
@@ -12,11 +11,7 @@
 
 namespace tidegate::redis {
 
-inline Micros steady_us() {
-  return static_cast<Micros>(std::chrono::duration_cast<std::chrono::microseconds>(
-                                 std::chrono::steady_clock::now().time_since_epoch())
-                                 .count());
-}
+using posix::steady_us;
 
 /// What became of calls, and all that a client told besides.
 class Heard final : public Listener {

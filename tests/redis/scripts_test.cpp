@@ -122,8 +122,7 @@ Schedule random_schedule(Random& random, std::uint64_t number, const HashKey& ke
     for (std::size_t i = 0; i < windows; ++i) {
       const WindowConfig config = random_window(random, algorithm);
       const bool there = std::ranges::any_of(schedule.counters, [&](const Counter& counter) {
-        return counter.rule == rule &&
-               counter.window.window_us == micros_of(config.window);
+        return counter.rule == rule && counter.window.window_us == micros_of(config.window);
       });
       if (there) continue;
       Counter& counter = schedule.counters.emplace_back();

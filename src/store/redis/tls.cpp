@@ -9,18 +9,12 @@
 #include <new>
 #include <utility>
 
+#include "core/openssl.hpp"
+
 namespace tidegate::redis {
 namespace {
 
-template <auto Release>
-struct Free {
-  template <class T>
-  void operator()(T* it) const {
-    Release(it);
-  }
-};
-template <class T, auto Release>
-using Owned = std::unique_ptr<T, Free<Release>>;
+using openssl::Owned;
 using OwnedBio = Owned<BIO, BIO_free_all>;
 
 constexpr std::size_t kPieceBytes = std::size_t{16} << 10;
