@@ -1,6 +1,7 @@
 #include "adapters/posix/segment.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -120,7 +121,8 @@ TEST_F(SegmentTest, GetsItsModeWhateverTheUmaskSays) {
 TEST_F(SegmentTest, RefusesAnotherMagicAndLayout) {
   create();
   overwrite(&SegmentHeader::layout, SegmentHeader::kLayout + 1);
-  EXPECT_TRUE(says(fault(), {"its layout version is 4, not 3"}));
+  EXPECT_TRUE(says(fault(), {fmt::format("its layout version is {}, not {}",
+                                         SegmentHeader::kLayout + 1, SegmentHeader::kLayout)}));
   overwrite(&SegmentHeader::magic, std::uint64_t{0xfeed});
   EXPECT_TRUE(says(fault(), {"does not begin like a segment (000000000000feed, not "}));
 }
