@@ -37,6 +37,8 @@ std::string_view to_string(Fault fault) {
       return "master split off";
     case Fault::lost_sentinel:
       return "sentinel killed";
+    case Fault::moving_slot:
+      return "slot moved";
     case Fault::dead_worker:
       return "worker killed";
     case Fault::reboot:
@@ -51,6 +53,7 @@ Micros Faults::plan(Micros first, Micros last, std::size_t faults) {
     const auto fault = static_cast<Fault>(world_.below(kFaults));
     const bool needs_sentinels = fault == Fault::split || fault == Fault::lost_sentinel;
     if (needs_sentinels && cast_.sentinels == nullptr) continue;
+    if (fault == Fault::moving_slot && cast_.cluster == nullptr) continue;
     const Micros at = world_.between(first, last);
     const Micros duration = world_.one_in(2) ? world_.between(kMilli, 300 * kMilli)
                                              : world_.between(300 * kMilli, 8 * kSecond);
@@ -148,6 +151,8 @@ void Faults::inject(Fault fault, Micros duration) {
       world_.after(duration, [&sentinel] { sentinel.alive = true; });
       return;
     }
+    case Fault::moving_slot:
+      return cast_.cluster->move(world_.one_of(cast_.slots));
     case Fault::dead_worker: {
       Host& host = any_host();
       return host.replace_worker(world_.below(host.workers().size()));

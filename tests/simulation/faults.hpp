@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tests/simulation/cluster.hpp"
 #include "tests/simulation/fabric.hpp"
 #include "tests/simulation/host.hpp"
 #include "tests/simulation/redis_node.hpp"
@@ -28,10 +29,11 @@ enum class Fault : std::uint8_t {
   forgotten_scripts,
   split,
   lost_sentinel,
+  moving_slot,
   dead_worker,
   reboot,
 };
-inline constexpr std::size_t kFaults = 14;
+inline constexpr std::size_t kFaults = 15;
 [[nodiscard]] std::string_view to_string(Fault fault);
 
 /// Whom faults may befall.
@@ -39,6 +41,8 @@ struct Cast {
   std::vector<std::unique_ptr<Host>>& hosts;
   std::vector<std::unique_ptr<RedisNode>>& nodes;
   Sentinels* sentinels = nullptr;  ///< null: there are none
+  Cluster* cluster = nullptr;      ///< null: it is none
+  std::vector<redis::Slot> slots;  ///< of a cluster, that are asked for
 };
 
 class Faults {

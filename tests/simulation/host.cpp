@@ -71,8 +71,9 @@ Worker::Worker(World& world, Fabric& fabric, Host& host, std::size_t number, std
       fabric_(fabric),
       host_(host),
       name_(10 * host.party() + number),
+      codec_(host.settings_.names),
       guard_(Guard::options_of(host.settings_.config, seed), client_options(host.settings_, seed),
-             redis::CheckCodec(host.settings_.names), *this, host.guards_, *this) {
+             codec_, *this, host.guards_, *this) {
   guard_.client().connect(host_.clock());
 }
 
@@ -87,7 +88,9 @@ void Worker::ask(const std::vector<Wanted>& requests) {
     Request& request = requests_.emplace_back(*this, wanted, host_.counters_[wanted.client->group]);
     request.self = std::prev(requests_.end());
     request.answer.asked = world_.now();
-    request.answer.was_open = state_of(host_.guards_, now) == BreakerState::open;
+    const std::uint64_t server = guard_.client().server_of(codec_.slot_of(request.check));
+    request.answer.was_open = state_of(host_.guards_.breakers[server % GuardMemory::kBreakers],
+                                       now) == BreakerState::open;
     world_.note("asks", name_, wanted.cost, wanted.client->name);
     if (guard_.ask(request, now)) conclude(request, true);
   }
@@ -206,10 +209,15 @@ void Worker::on_event(std::string_view event, std::string_view message) {
   world_.note(event, name_, 0, message);
   const bool begins = event == "redis_outage_began";
   if (!begins && event != "redis_outage_ended") return;
-  if (begins == host_.outage_) {
-    host_.ledger_.violated("log", fmt::format("{} twice in a row", event));
+  const bool cluster = host_.settings_.config.redis.topology == RedisConfig::Topology::cluster;
+  const std::size_t most = cluster ? GuardMemory::kBreakers : 1;
+  if (begins ? host_.outages_ == most : host_.outages_ == 0) {
+    host_.ledger_.violated("log", fmt::format("{} once too often", event));
+  } else if (begins) {
+    ++host_.outages_;
+  } else {
+    --host_.outages_;
   }
-  host_.outage_ = begins;
 }
 
 Host::Host(World& world, Fabric& fabric, Ledger& ledger, const Settings& settings, Party party,
@@ -256,7 +264,7 @@ void Host::reboot() {
   workers_.clear();
   std::destroy_at(&guards_);
   std::construct_at(&guards_);
-  outage_ = false;
+  outages_ = 0;
   set_up();
 }
 

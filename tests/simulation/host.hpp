@@ -80,6 +80,7 @@ class Worker final : public redis::Network, private Peer, private GuardObserver 
   std::uint64_t highest_epoch_ = 0;  ///< of a master that was asked
   std::uint64_t wake_ = 0;           ///< number of the last that was asked for
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  redis::CheckCodec codec_;
   Guard guard_;
 };
 
@@ -124,7 +125,7 @@ class Host {
   std::unique_ptr<std::byte, Free> memory_;
   std::vector<std::vector<Counter>> counters_;  ///< of the settings, bound to the memory
   std::unique_ptr<MemoryStore> store_;
-  bool outage_ = false;  ///< as its log has it
+  std::size_t outages_ = 0;  ///< that its log has begun and not ended
   std::vector<std::unique_ptr<Worker>> workers_;
 };
 

@@ -59,10 +59,10 @@ void Ledger::violated(std::string_view promise, std::string message) {
   violations_.push_back({world_.now() - World::kBegin, std::string(promise), std::move(message)});
 }
 
-void Ledger::on_executed(const RedisNode& node, const Decided& decided) {
+void Ledger::on_executed(const Count& count, const Decided& decided) {
   if (!decided.admitted || decided.cost == 0) return;
   const std::string name = client_in(decided.key);
-  histories_[name].taken[{node.party(), node.era()}].push_back({world_.now(), decided.cost});
+  histories_[name].taken[count].push_back({world_.now(), decided.cost});
 }
 
 void Ledger::on_answer(const Answer& answer) {

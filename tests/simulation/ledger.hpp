@@ -53,7 +53,7 @@ class Ledger final : public Witness {
   };
   Ledger(World& world, const Promises& promises) : world_(world), promises_(promises) {}
 
-  void on_executed(const RedisNode& node, const Decided& decided) override;
+  void on_executed(const Count& count, const Decided& decided) override;
   void on_answer(const Answer& answer);
   /// From now on, or until then: every answer has to be the store's.
   void set_healthy(bool healthy) { healthy_ = healthy; }
@@ -78,8 +78,6 @@ class Ledger final : public Witness {
     Micros at = 0;
     std::uint64_t cost = 0;
   };
-  /// The counts of one server, from one loss of them to the next.
-  using Count = std::pair<Party, std::uint64_t>;
   struct History {
     std::map<Count, std::vector<Taken>> taken;
     std::vector<Denial> denials;

@@ -31,7 +31,7 @@ RedisNode::RedisNode(World& world, Fabric& fabric, Witness& witness, Party party
 void RedisNode::lead(std::uint64_t epoch) {
   world_.note("leads", party_, epoch);
   if (master_ != nullptr) std::erase(master_->replicas_, this);
-  master_ = nullptr;
+  replaces_ = std::exchange(master_, nullptr);
   epoch_ = epoch;
   ++era_;
 }
@@ -105,12 +105,14 @@ void RedisNode::take(ConnectionId connection, std::string_view bytes) {
     if (!*command) break;
     std::vector<std::string> words;
     for (const redis::Reply& word : (*command)->elements) words.push_back(word.text);
-    replies += execute(words);
+    const bool asking = asking_.erase(connection) != 0;
+    if (words.at(0) == "ASKING") asking_.insert(connection);
+    replies += execute(words, asking);
   }
   if (!replies.empty()) fabric_.send(connection, false, replies);
 }
 
-std::string RedisNode::execute(const std::vector<std::string>& words) {
+std::string RedisNode::execute(const std::vector<std::string>& words, bool asking) {
   const std::string& name = words.at(0);
   if (name == "ROLE") {
     if (is_master()) {
@@ -128,26 +130,38 @@ std::string RedisNode::execute(const std::vector<std::string>& words) {
     return array_reply({text_reply("min-replicas-to-write"),
                         text_reply(std::to_string(options_.wanted_replicas))});
   }
-  if (name == "EVAL" || name == "EVALSHA") return execute_script(words);
+  if (name == "ASKING") return status_reply("OK");
+  if (name == "CLUSTER" && cluster_ != nullptr) return cluster_->slots_reply(*this);
+  if (name == "EVAL" || name == "EVALSHA") return execute_script(words, asking);
   return error_reply("ERR unknown command");
 }
 
-std::string RedisNode::execute_script(const std::vector<std::string>& words) {
+std::string RedisNode::execute_script(const std::vector<std::string>& words, bool asking) {
+  const std::size_t keys = std::stoul(words.at(2));
+  const std::vector<std::string> arguments(words.begin() + 3, words.end());
+  if (cluster_ != nullptr) {
+    const std::vector<std::string> named(arguments.begin(),
+                                         arguments.begin() + static_cast<std::ptrdiff_t>(keys));
+    if (const std::string refusal = cluster_->refusal(*this, named, asking); !refusal.empty()) {
+      world_.note("refuses", party_, 0, refusal);
+      return error_reply(refusal);
+    }
+  }
   if (words[0] == "EVAL") {
     scripts_.insert(redis::make_script(words.at(1)).sha1);
   } else if (!scripts_.contains(words.at(1))) {
     return error_reply("NOSCRIPT No matching script. Please use EVAL.");
   }
-  const std::vector<std::string> arguments(words.begin() + 3, words.end());
-  const auto executed =
-      execute_checks(arguments, std::stoul(words.at(2)), clock(), why_no_writes(), data_);
+  const auto executed = execute_checks(arguments, keys, clock(), why_no_writes(), data_);
   if (!executed) {
     world_.note("refuses", party_, 0, executed.error());
     return error_reply(executed.error());
   }
   for (const Decided& decided : executed->decided) {
     world_.note(decided.admitted ? "admits" : "denies", party_, decided.cost, decided.key);
-    witness_.on_executed(*this, decided);
+    witness_.on_executed(
+        cluster_ == nullptr ? Count(party_, era_) : cluster_->count_of(*this, decided.key),
+        decided);
   }
   for (const std::string& key : executed->written) replicate(key);
   return executed->reply;
@@ -167,12 +181,27 @@ bool RedisNode::reaches(const RedisNode& other) const {
   return serves() && other.serves() && fabric_.open_both_ways(party_, other.party_);
 }
 
+bool RedisNode::hand_over(redis::Slot slot, RedisNode& to) {
+  const auto found = std::ranges::find_if(
+      data_, [slot](const auto& each) { return redis::slot_of(each.first) == slot; });
+  if (found == data_.end()) return false;
+  const std::string key = found->first;
+  world_.note("hands over", party_, to.party_, key);
+  to.data_[key] = found->second;
+  to.replicate(key);
+  for (RedisNode* const replica : replicas_) {
+    if (replica->in_step_) replica->data_.erase(key);
+  }
+  data_.erase(found);
+  return true;
+}
+
 void RedisNode::replicate(const std::string& key) {
   for (RedisNode* const replica : replicas_) {
     if (!replica->in_step_) continue;
     const Micros at = std::max(replica->applied_until_, world_.now() + world_.below(options_.lag));
     replica->applied_until_ = at;
-    const auto value = data_.at(key);
+    const Value value = data_.at(key);
     world_.at(at, [this, replica, stream = replica->stream_, key, value] {
       if (replica->master_ != this || replica->stream_ != stream || !replica->in_step_) return;
       if (!reaches(*replica)) {

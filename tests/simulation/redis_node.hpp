@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "store/redis/client.hpp"
 #include "store/redis/network.hpp"
 #include "store/redis/resp.hpp"
 #include "tests/simulation/fabric.hpp"
@@ -20,11 +21,27 @@ namespace tidegate::simulation {
 
 class RedisNode;
 
+/// Counts that go on from one another: those of a server, or of a slot wherever it moves, up to
+/// where they may have been lost.
+using Count = std::pair<Party, std::uint64_t>;
+
 /// Who is told what servers execute.
 class Witness {
  public:
   virtual ~Witness() = default;
-  virtual void on_executed(const RedisNode& node, const Decided& decided) = 0;
+  virtual void on_executed(const Count& count, const Decided& decided) = 0;
+};
+
+/// What a cluster has a server answer.
+class Sharding {
+ public:
+  virtual ~Sharding() = default;
+  /// The error for a call with these keys; empty: the server may execute it.
+  [[nodiscard]] virtual std::string refusal(const RedisNode& node,
+                                            const std::vector<std::string>& keys,
+                                            bool asking) const = 0;
+  [[nodiscard]] virtual std::string slots_reply(const RedisNode& node) const = 0;
+  [[nodiscard]] virtual Count count_of(const RedisNode& node, std::string_view key) = 0;
 };
 
 class RedisNode final : public Service {
@@ -60,6 +77,16 @@ class RedisNode final : public Service {
   /// The error that a write ends in now; empty: none does.
   [[nodiscard]] std::string why_no_writes() const;
 
+  void join(Sharding& cluster) { cluster_ = &cluster; }
+  /// Null: it is a master itself.
+  [[nodiscard]] RedisNode* master() const { return master_; }
+  /// Whose place it took.
+  [[nodiscard]] const RedisNode* replaces() const { return replaces_; }
+  [[nodiscard]] bool reaches(const RedisNode& other) const;
+  [[nodiscard]] bool holds(const std::string& key) const { return data_.contains(key); }
+  /// Hands one key of a slot over to another server. False: there is none left.
+  bool hand_over(redis::Slot slot, RedisNode& to);
+
   void lead(std::uint64_t epoch);
   void follow(RedisNode& master);
   /// Told by a sentinel: whoever talks to it may be cut off.
@@ -83,9 +110,8 @@ class RedisNode final : public Service {
 
  private:
   void take(ConnectionId connection, std::string_view bytes);
-  [[nodiscard]] std::string execute(const std::vector<std::string>& words);
-  [[nodiscard]] std::string execute_script(const std::vector<std::string>& words);
-  [[nodiscard]] bool reaches(const RedisNode& other) const;
+  [[nodiscard]] std::string execute(const std::vector<std::string>& words, bool asking);
+  [[nodiscard]] std::string execute_script(const std::vector<std::string>& words, bool asking);
   void replicate(const std::string& key);
   void tend_replication();
   void synchronise();
@@ -104,10 +130,13 @@ class RedisNode final : public Service {
   Keyspace data_;
   std::set<std::string> scripts_;
   std::map<ConnectionId, redis::ReplyReader> readers_;
+  std::set<ConnectionId> asking_;  ///< where ASKING came last
   /// What arrived while it was stopped.
   std::deque<std::pair<ConnectionId, std::string>> inbox_;
 
+  Sharding* cluster_ = nullptr;
   RedisNode* master_ = nullptr;
+  const RedisNode* replaces_ = nullptr;
   std::vector<RedisNode*> replicas_;
   std::map<RedisNode*, Micros> heard_of_;  ///< by replica
   bool in_step_ = false;                   ///< with its master

@@ -8,8 +8,8 @@
 #include <stdexcept>
 #include <string>
 
-#include "core/base64url.hpp"
 #include "store/redis/keys.hpp"
+#include "tests/simulation/cluster.hpp"
 #include "tests/simulation/fabric.hpp"
 #include "tests/simulation/host.hpp"
 #include "tests/simulation/redis_node.hpp"
@@ -81,7 +81,8 @@ class Run {
     ledger_.set_healthy(true);
     const Micros first = begin + kWarmUp + kPeaceBefore;
     const Micros last = first + world_.between(2 * kSecond, 25 * kSecond);
-    Faults faults(world_, fabric_, {hosts_, nodes_, sentinels_.get()});
+    Faults faults(world_, fabric_,
+                  {hosts_, nodes_, sentinels_.get(), cluster_.get(), slots_of_returning()});
     const Micros over = faults.plan(first, last, world_.between(3, 20));
     world_.run_until(first - 1);
     ledger_.set_healthy(false);
@@ -98,14 +99,14 @@ class Run {
     world_.note("recovered");
     world_.run_until(world_.now() + kPeaceAfter);
     ledger_.add_clock_slack(faults.jumped());
-    if (faults.jumped_back() || (sentinels_ && sentinels_->elections() != 0)) {
+    if (faults.jumped_back() || elections() != 0 || cluster_) {
       ledger_.set_gone_back();
     }
     ledger_.conclude(clients_, settings_.limits);
     return {.violations = ledger_.violations(),
             .faults = faults.counts(),
             .answers = ledger_.answers(),
-            .elections = sentinels_ ? sentinels_->elections() : 0,
+            .elections = elections(),
             .digest = world_.digest()};
   }
 
@@ -131,9 +132,11 @@ class Run {
     redis.socket_timeout = world_.one_of(kSocketTimeouts);
     const redis::Endpoint first = RedisNode::endpoint_of(kFirstNode);
     redis.url = fmt::format("redis://{}:{}", first.host, first.port);
-    with_sentinels_ = world_.one_in(2);
-    if (with_sentinels_) {
-      redis.topology = RedisConfig::Topology::sentinel;
+    using Topology = RedisConfig::Topology;
+    static constexpr std::array kTopologies{Topology::single, Topology::sentinel,
+                                            Topology::sentinel, Topology::cluster};
+    redis.topology = world_.one_of(kTopologies);
+    if (redis.topology == Topology::sentinel) {
       redis.sentinel.service_name = Sentinels::kService;
       for (Party party = kFirstSentinel; party < kFirstSentinel + 3; ++party) {
         const redis::Endpoint endpoint = RedisNode::endpoint_of(party);
@@ -173,19 +176,31 @@ class Run {
   }
 
   void make_servers() {
-    const std::uint32_t wanted = with_sentinels_ && !world_.one_in(3) ? 1 : 0;
+    using Topology = RedisConfig::Topology;
+    const Topology topology = settings_.config.redis.topology;
+    const std::uint32_t wanted = topology == Topology::sentinel && !world_.one_in(3) ? 1 : 0;
     const bool keeps_data = world_.one_in(2);
     const Micros lag = world_.one_in(2) ? 2 * kMilli : 500 * kMilli;
-    const std::size_t nodes = with_sentinels_ ? 3 : 1;
+    const std::size_t nodes = topology == Topology::cluster    ? 2 * Cluster::kMasters
+                              : topology == Topology::sentinel ? 3
+                                                               : 1;
     for (Party party = kFirstNode; party < kFirstNode + nodes; ++party) {
       nodes_.push_back(std::make_unique<RedisNode>(world_, fabric_, ledger_, party,
                                                    RedisNode::Options{.keeps_data = keeps_data,
                                                                       .wanted_replicas = wanted,
                                                                       .lag = lag,
                                                                       .skew = choose_skew()}));
-      if (party != kFirstNode) nodes_.back()->follow(*nodes_.front());
+      if (topology == Topology::sentinel && party != kFirstNode) {
+        nodes_.back()->follow(*nodes_.front());
+      }
     }
-    if (!with_sentinels_) return;
+    if (topology == Topology::cluster) {
+      for (std::size_t i = 0; i < Cluster::kMasters; ++i) {
+        nodes_[Cluster::kMasters + i]->follow(*nodes_[i]);
+      }
+      cluster_ = std::make_unique<Cluster>(world_, fabric_, nodes_);
+    }
+    if (topology != Topology::sentinel) return;
     sentinels_ = std::make_unique<Sentinels>(
         world_, fabric_, nodes_,
         std::vector<Party>{kFirstSentinel, kFirstSentinel + 1, kFirstSentinel + 2},
@@ -268,7 +283,20 @@ class Run {
     }
   }
 
+  [[nodiscard]] std::uint64_t elections() const {
+    return sentinels_ ? sentinels_->elections() : cluster_ ? cluster_->elections() : 0;
+  }
+
+  [[nodiscard]] std::vector<redis::Slot> slots_of_returning() const {
+    std::vector<redis::Slot> slots;
+    for (const Client* const client : returning_) {
+      slots.push_back(redis::slot_of("{" + client->name + "}"));
+    }
+    return slots;
+  }
+
   [[nodiscard]] bool settled() const {
+    if (cluster_) return cluster_->agrees();
     const RedisNode& master = sentinels_ ? sentinels_->latest() : *nodes_[0];
     return master.serves() && !master.loads() && master.why_no_writes().empty() &&
            (!sentinels_ || sentinels_->agree());
@@ -276,11 +304,11 @@ class Run {
 
   World world_;
   Fabric fabric_;
-  bool with_sentinels_ = false;
   Settings settings_;
   Ledger ledger_;
   std::vector<std::unique_ptr<RedisNode>> nodes_;
   std::unique_ptr<Sentinels> sentinels_;
+  std::unique_ptr<Cluster> cluster_;
   std::deque<Client> clients_;
   std::vector<Client*> returning_;
   std::vector<std::unique_ptr<Host>> hosts_;  // last: they hang up

@@ -42,12 +42,13 @@ bool Breaker::succeed(bool probe) {
 }
 
 bool Breaker::fail(bool probe, Micros now) {
-  if (probe) {
-    memory_.open_until = now + options_.timeout_us;
-    memory_.probe_until = 0;
+  Micros until = memory_.open_until.load();
+  if (probe) memory_.probe_until = 0;
+  if (until != 0) {
+    // Not where somebody has closed it meanwhile.
+    if (probe) memory_.open_until.compare_exchange_strong(until, now + options_.timeout_us);
     return false;
   }
-  if (memory_.open_until.load() != 0) return false;
   if (memory_.failures.fetch_add(1) + 1 < options_.threshold) return false;
   Micros closed = 0;
   if (!memory_.open_until.compare_exchange_strong(closed, now + options_.timeout_us)) return false;

@@ -64,6 +64,16 @@ TEST_F(ABreaker, StaysOpenAfterAProbeThatFailed) {
   EXPECT_EQ(breaker_.may_leave(now_), Breaker::Leave::probe);
 }
 
+TEST_F(ABreaker, IsNotOpenedAgainByAProbeThatIsLate) {
+  fail_times(3);
+  now_ += kOptions.timeout_us;
+  ASSERT_EQ(breaker_.may_leave(now_), Breaker::Leave::probe);
+  EXPECT_TRUE(breaker_.close()) << "another server has taken over";
+  EXPECT_FALSE(breaker_.fail(true, now_));
+  EXPECT_EQ(breaker_.state(now_), BreakerState::closed);
+  EXPECT_FALSE(breaker_.trusted()) << "it is a failure all the same";
+}
+
 TEST_F(ABreaker, IsProbedAgainWhereAProberDied) {
   fail_times(3);
   now_ += kOptions.timeout_us;

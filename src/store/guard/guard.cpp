@@ -226,6 +226,7 @@ void Guard::send(std::span<Question* const> questions, bool probe, Micros now) {
   Exchange& exchange = exchanges_[number];
   exchange.breaker = questions.front()->breaker_;
   exchange.probe = probe;
+  exchange.began = now;
   std::vector<Check> checks;
   checks.reserve(questions.size());
   Micros asked = now;
@@ -283,7 +284,10 @@ void Guard::on_failure(std::uint64_t call, const redis::Failure& failure, Micros
 /// One exchange has failed, whatever the number of those who asked in it.
 void Guard::end_exchange(const Exchange& exchange, const redis::Failure& failure, Micros now) {
   suspect_ = true;
-  if (breaker(exchange.breaker).fail(exchange.probe, now)) begin_outage(failure);
+  Breaker breaker = this->breaker(exchange.breaker);
+  if (breaker.fail(exchange.probe, now)) begin_outage(failure);
+  // A connection that came while a probe waited for one has not been tried yet.
+  if (exchange.probe && last_ready_ >= exchange.began) breaker.hurry(now);
   for (const Asked& asked : exchange.questions) {
     if (asked.question == nullptr) continue;
     fail(*asked.question, now);
@@ -333,6 +337,7 @@ void Guard::on_master_changed() { denials_.clear(); }
 
 void Guard::on_ready(std::uint64_t server, Micros now) {
   denials_.clear();  // it may have forgotten everything
+  last_ready_ = now;
   breaker(server % GuardMemory::kBreakers).hurry(now);
 }
 

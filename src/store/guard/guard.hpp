@@ -133,6 +133,7 @@ class Guard final : private redis::Listener {
     std::vector<Asked> questions;
     std::size_t breaker = 0;
     bool probe = false;
+    Micros began = 0;
   };
 
   void on_reply(std::uint64_t call, const redis::Reply& reply, Micros now) override;
@@ -169,6 +170,7 @@ class Guard final : private redis::Listener {
   GuardMemory& shared_;
   std::uint64_t resets_ = 0;  ///< that denials_ knows of
   bool suspect_ = false;      ///< something has failed since the last answer
+  Micros last_ready_ = 0;     ///< when there was a new connection
   redis::Client client_;      // last: it calls us while it is destroyed
 };
 

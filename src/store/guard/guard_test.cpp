@@ -204,6 +204,24 @@ TEST_F(AGuard, ProbesWithOneCheckAndGoesOnWhenThatIsAnswered) {
   EXPECT_FALSE(guard_->ask(next, now_));
 }
 
+TEST_F(AGuard, ProbesAgainAtOnceWhereTheConnectionCameTooLateForAProbe) {
+  make(FailureMode::fail_open);
+  connect();
+  for (int i = 0; i < 3; ++i) time_out();
+  guard_->client().on_close(network_.opened.back(), redis::ErrorType::refused, "gone", now_);
+  now_ += 1'000'000;
+  Asked probe(counter_, 1);
+  EXPECT_FALSE(guard_->ask(probe, now_));
+  guard_->client().on_time(now_);
+  guard_->client().on_open(network_.opened.back(), now_);
+  reply("+PONG\r\n");
+  now_ += kDeadline;
+  guard_->client().on_time(now_);
+  EXPECT_EQ(probe.by, AnsweredBy::fail_open);
+  Asked next(counter_, 2);
+  EXPECT_FALSE(guard_->ask(next, now_)) << "the new connection has not been tried";
+}
+
 TEST_F(AGuard, RemembersDenialsOnlyWhileTheStoreIsTrusted) {
   make(FailureMode::fail_open);
   connect();
