@@ -89,8 +89,8 @@ void Worker::ask(const std::vector<Wanted>& requests) {
     request.self = std::prev(requests_.end());
     request.answer.asked = world_.now();
     const std::uint64_t server = guard_.client().server_of(codec_.slot_of(request.check));
-    request.answer.was_open = state_of(host_.guards_.breakers[server % GuardMemory::kBreakers],
-                                       now) == BreakerState::open;
+    request.answer.breaker = &host_.guards_.breakers[server % GuardMemory::kBreakers];
+    request.answer.state = state_of(*request.answer.breaker, now);
     world_.note("asks", name_, wanted.cost, wanted.client->name);
     if (guard_.ask(request, now)) conclude(request, true);
   }

@@ -71,11 +71,12 @@ void Ledger::on_answer(const Answer& answer) {
   if (waited > promises_.decision_timeout_us) {
     violated("deadline", fmt::format("{} waited {} us", answer.client->name, waited));
   }
-  if (answer.was_open && !answer.at_once) {
+  const bool was_open = answer.state == BreakerState::open;
+  if (was_open && !answer.at_once) {
     violated("open", fmt::format("{} waited while the breaker was open", answer.client->name));
   }
   if (answer.by == AnsweredBy::store) {
-    if (answer.was_open) {
+    if (was_open) {
       violated("open", fmt::format("{} was judged from memory in an outage", answer.client->name));
     }
     if (!answer.admitted)
@@ -94,10 +95,17 @@ void Ledger::on_answer(const Answer& answer) {
     violated("mode", fmt::format("{} is told to come again in {} us", answer.client->name,
                                  answer.retry_us));
   }
-  if (healthy_) {
+  if (healthy_ && !waits_for_probe(answer)) {
     violated("service", fmt::format("{} was not decided by the store, and nothing is broken",
                                     answer.client->name));
   }
+}
+
+/// A server that nobody asks for is probed when somebody does, and then by one.
+bool Ledger::waits_for_probe(const Answer& answer) {
+  if (answer.state != BreakerState::half_open || !answer.at_once) return false;
+  const auto first = probing_.try_emplace(answer.breaker, world_.now()).first->second;
+  return world_.now() - first <= promises_.decision_timeout_us;
 }
 
 void Ledger::conclude(const std::deque<Client>& clients,

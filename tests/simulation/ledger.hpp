@@ -36,8 +36,9 @@ struct Answer {
   const Client* client = nullptr;
   std::uint64_t cost = 0;
   Micros asked = 0;
-  bool was_open = false;  ///< the breaker, when it was asked
-  bool at_once = false;   ///< nobody waited
+  const BreakerMemory* breaker = nullptr;     ///< of its server
+  BreakerState state = BreakerState::closed;  ///< of that, when it was asked
+  bool at_once = false;                       ///< nobody waited
   AnsweredBy by = AnsweredBy::store;
   bool admitted = false;
   Micros retry_us = 0;
@@ -83,6 +84,8 @@ class Ledger final : public Witness {
     std::vector<Denial> denials;
   };
 
+  /// Whether an answer is without the store because another request probes it.
+  bool waits_for_probe(const Answer& answer);
   void check_bound(const Client& client, const Counter& counter, const std::vector<Taken>& taken);
   void check_denials(const Client& client, const std::vector<Counter>& counters,
                      const History& history);
@@ -93,6 +96,8 @@ class Ledger final : public Witness {
   std::vector<Violation> violations_;
   std::map<AnsweredBy, std::uint64_t> answers_;
   bool healthy_ = false;
+  /// Breakers that were found half-open since, and when first.
+  std::map<const BreakerMemory*, Micros> probing_;
   bool gone_back_ = false;
 };
 
