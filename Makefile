@@ -3,12 +3,13 @@
 
 PORT ?= 8000
 FUZZ_SECONDS ?= 60
+SEEDS ?= 20000
 
 .PHONY: help build run test
 
 help:
 	@echo 'make run      build, and start the demonstration on 127.0.0.1:$(PORT) (PORT=9000 for another port)'
-	@echo 'make test     build, and run every test: sanitizers, fuzzers ($(FUZZ_SECONDS) s each), then the suite'
+	@echo 'make test     build, and run every test: sanitizers, fuzzers ($(FUZZ_SECONDS) s each), $(SEEDS) simulated runs, then the suite'
 	@echo 'make build    build the command build/release/bin/tidegate'
 	@echo './dev --help  what developers use: one suite, one fuzzer, checks, formatting, benchmarks, coverage'
 
@@ -27,4 +28,5 @@ test:
 	@tools/install-packages build test
 	@./dev sanitize
 	@./dev fuzz --seconds $(FUZZ_SECONDS)
+	@./dev simulate --seeds $(SEEDS)
 	@./dev test --all

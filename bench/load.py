@@ -85,7 +85,13 @@ def main() -> None:
         with_redis = load(command, three(1_000_000), *rate, *expected)
         started.append(Served(arguments.bin / "bench_bare_server"))
         bare = load(command, [started[-1].url], *rate, *expected)
-        for name, found in (("three servers, one Redis", with_redis), ("without a limiter", bare)):
+        urls = three(1_000_000)
+        redis.kill()
+        load(command, urls, "--requests", "300", "--clients", "1")  # opens the breakers
+        broken = load(command, urls, *rate, *expected)
+        for name, found in (("three servers, one Redis", with_redis),
+                            ("their breakers open, Redis dead", broken),
+                            ("without a limiter", bare)):
             rows.append([name, *(f"{found[each]:.2f}" for each in
                                  ("p50_ms", "p95_ms", "p99_ms", "max_ms"))])
         print(report.table(["1,000 requests a second, 100 clients", "P50 ms", "P95 ms", "P99 ms",
@@ -94,6 +100,9 @@ def main() -> None:
             added = with_redis[part] - bare[part]
             print(f"added at {name}, below {target} ms: {added:.2f} ms, "
                   f"{'met' if added < target else 'MISSED'}")
+        added = broken["p99_ms"] - bare["p99_ms"]
+        print(f"added at P99 with the breaker open, at most 1 ms and nobody refused: "
+              f"{added:.2f} ms, {'met' if added <= 1 else 'MISSED'}")
     finally:
         for server in started:
             server.close()
