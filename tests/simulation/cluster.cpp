@@ -18,8 +18,8 @@ std::string redirection(std::string_view how, redis::Slot slot, const RedisNode&
 
 }  // namespace
 
-Cluster::Cluster(World& world, Fabric& fabric, std::vector<std::unique_ptr<RedisNode>>& nodes)
-    : world_(world), fabric_(fabric), nodes_(nodes) {
+Cluster::Cluster(World& world, std::vector<std::unique_ptr<RedisNode>>& nodes)
+    : world_(world), nodes_(nodes) {
   std::vector<RedisNode*> owners(kSlots);
   for (std::size_t slot = 0; slot < kSlots; ++slot) {
     owners[slot] = nodes_[slot * kMasters / kSlots].get();

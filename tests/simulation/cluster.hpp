@@ -24,7 +24,7 @@ class Cluster final : public Sharding {
   static constexpr Micros kNodeTimeout = 1'000'000;
 
   /// The first half of `nodes` are masters, each with a replica in the second.
-  Cluster(World& world, Fabric& fabric, std::vector<std::unique_ptr<RedisNode>>& nodes);
+  Cluster(World& world, std::vector<std::unique_ptr<RedisNode>>& nodes);
 
   [[nodiscard]] std::string refusal(const RedisNode& node, const std::vector<std::string>& keys,
                                     bool asking) const override;
@@ -62,7 +62,6 @@ class Cluster final : public Sharding {
   [[nodiscard]] std::size_t missed_by(const RedisNode& node) const;
 
   World& world_;
-  Fabric& fabric_;
   std::vector<std::unique_ptr<RedisNode>>& nodes_;
   std::shared_ptr<const Map> newest_;
   std::map<const RedisNode*, std::shared_ptr<const Map>> maps_;

@@ -198,7 +198,7 @@ class Run {
       for (std::size_t i = 0; i < Cluster::kMasters; ++i) {
         nodes_[Cluster::kMasters + i]->follow(*nodes_[i]);
       }
-      cluster_ = std::make_unique<Cluster>(world_, fabric_, nodes_);
+      cluster_ = std::make_unique<Cluster>(world_, nodes_);
     }
     if (topology != Topology::sentinel) return;
     sentinels_ = std::make_unique<Sentinels>(
