@@ -4,9 +4,7 @@
 
 #include <cstdint>
 #include <expected>
-#include <functional>
 #include <map>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>

@@ -94,11 +94,9 @@ Guard::Guard(const Options& options, redis::ClientOptions client, redis::CheckCo
 Guard::~Guard() = default;
 
 bool Guard::ask(Question& question, Micros now) {
-  if (client_.by_slot()) {
-    if (spans_slots(question.check)) return ask_in_parts(question, now);
-    question.slot_ = codec_.slot_of(question.check);
-    question.breaker_ = client_.server_of(question.slot_) % GuardMemory::kBreakers;
-  }
+  if (client_.by_slot() && spans_slots(question.check)) return ask_in_parts(question, now);
+  question.slot_ = client_.by_slot() ? codec_.slot_of(question.check) : redis::Slot{0};
+  question.breaker_ = client_.server_of(question.slot_) % GuardMemory::kBreakers;
   question.asked_ = now;
   question.call_ = 0;
   question.cooldown = {};
