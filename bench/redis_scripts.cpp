@@ -85,21 +85,26 @@ Counter counter_of(Algorithm algorithm, std::chrono::seconds window) {
 }
 
 /// Of `batch` clients, each with these windows.
+redis::Call checks_of(std::size_t first, std::size_t batch, std::span<const Counter> counters) {
+  static const CheckCodec codec{redis::KeyNames("ratelimit", "bench")};
+  std::vector<std::vector<Charge>> charges(batch);
+  std::vector<Check> checks;
+  for (std::size_t i = 0; i < batch; ++i) {
+    const Hash128 client{(first + i) % kClients, 7};
+    for (const Counter& counter : counters) charges[i].push_back({&counter, client, 1});
+    checks.push_back({.charges = charges[i],
+                      .enforced = charges[i].size(),
+                      .penalties = nullptr,
+                      .client = client});
+  }
+  return codec.encode(checks);
+}
+
 Way ours(std::string name, std::size_t batch, std::vector<Counter> counters) {
   const auto kept = std::make_shared<std::vector<Counter>>(std::move(counters));
-  return {std::move(name), redis::check_script().text, batch, [batch, kept](std::size_t first) {
-            static const CheckCodec codec{redis::KeyNames("ratelimit", "bench")};
-            std::vector<std::vector<Charge>> charges(batch);
-            std::vector<Check> checks;
-            for (std::size_t i = 0; i < batch; ++i) {
-              const Hash128 client{(first + i) % kClients, 7};
-              for (const Counter& counter : *kept) charges[i].push_back({&counter, client, 1});
-              checks.push_back({.charges = charges[i],
-                                .enforced = charges[i].size(),
-                                .penalties = nullptr,
-                                .client = client});
-            }
-            const redis::Call call = codec.encode(checks);
+  return {std::move(name), checks_of(0, batch, *kept).script->text, batch,
+          [batch, kept](std::size_t first) {
+            const redis::Call call = checks_of(first, batch, *kept);
             Words words{std::to_string(call.keys)};
             words.insert(words.end(), call.arguments.begin(), call.arguments.end());
             return words;
@@ -108,7 +113,7 @@ Way ours(std::string name, std::size_t batch, std::vector<Counter> counters) {
 
 std::string key_of(std::size_t client) { return fmt::format("peer:{}", client % kClients); }
 
-void measure_scripts(const std::string& peers) {
+void measure_scripts(const std::string& peers, const std::string& only) {
   using namespace std::chrono_literals;
   const auto now_us = [] {
     return std::chrono::duration_cast<std::chrono::microseconds>(
@@ -143,6 +148,7 @@ void measure_scripts(const std::string& peers) {
     ways.push_back(ours(fmt::format("sliding_window, batches of {}", batch), batch, {logged}));
   }
 
+  std::erase_if(ways, [&](const Way& way) { return way.name.find(only) == std::string::npos; });
   const RedisServer server;
   const auto connection = server.connect();
   std::vector<std::vector<double>> costs(ways.size());
@@ -163,5 +169,6 @@ void measure_scripts(const std::string& peers) {
 }  // namespace tidegate::bench
 
 int main(int count, char** arguments) {
-  tidegate::bench::measure_scripts(count > 1 ? arguments[1] : "bench/peers");
+  tidegate::bench::measure_scripts(count > 1 ? arguments[1] : "bench/peers",
+                                   count > 2 ? arguments[2] : "");
 }

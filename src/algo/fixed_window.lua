@@ -1,23 +1,22 @@
 -- The twin of fixed_window.hpp. State: end of the window that is charged, and its count.
 -- Value: 2, the end in 7 bytes of us, the count in 4.
 
-local function fixed_read(value, now, window)
-  local ends = now - now % window + window
-  if not value then return ends, 0 end
-  if #value ~= 12 then return nil end
-  local kind, charged, count = struct.unpack('>BI7I4', value)
-  if kind ~= 2 or charged % window ~= 0 then return nil end
-  if charged >= ends then return charged, count end
-  return ends, 0
-end
-
-local function fixed_write(key, now, ends, count)
-  return store(key, struct.pack('>BI7I4', 2, ends, count), ends, now)
-end
-
-local function fixed_inspect(now, ends, count, limit, asked)
-  local left = limit - count
+local function fixed(i, n, cost)
+  local value, window = held[n], p[i + 3]
+  local ends, count = now - now % window + window, 0
+  if value then
+    if #value ~= 12 then return nil end
+    local kind, charged, counted = struct.unpack('>BI7I4', value)
+    if kind ~= 2 or charged % window ~= 0 then return nil end
+    if charged >= ends then ends, count = charged, counted end
+  end
+  local left = p[i + 2] - count
   if left < 0 then left = 0 end
   local wait = ends - now
-  return left, count == 0 and 0 or wait, asked > left and wait or 0, wait
+  if cost > left then return left, count == 0 and 0 or wait, 1 + wait, wait end
+  if cost == 0 then return left, count == 0 and 0 or wait, 0, wait end
+  value = struct.pack('>BI7I4', 2, ends, count + cost)
+  -- A key with a count of this window lives as long as it should.
+  if count > 0 then return left - cost, wait, 0, wait, value, nil, '0' end
+  return left - cost, wait, 0, wait, value, ends
 end

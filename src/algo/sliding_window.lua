@@ -1,69 +1,73 @@
--- The log of sliding_window: a list of the times of admissions, in us, one for each unit, the oldest
--- first. The twin of store/memory/ring.hpp. Read: how many there are, how many of the first are out
--- of the window, and the time used, which is not before the newest.
+-- The log of sliding_window: the times of admissions, one for each unit, the oldest first. The twin
+-- of store/memory/ring.hpp.
+--
+-- Value: stamps of 7 bytes of us, then a tail of 16: the oldest stamp that was in the window when
+-- this was written, the number of stamps before it, which are gone, that of all, and 5. So one look
+-- at the end says all that a decision needs, and one write there is an admission. What is gone is
+-- dropped when it is the larger part.
 
-local function log_read(key, now, window)
-  local newest = redis.pcall('LINDEX', key, -1)
-  if not newest then return 0, 0, now, 0 end
-  if type(newest) == 'table' then return nil end
-  newest = tonumber(newest)
-  if not newest then return nil end
-  local at = newest > now and newest or now
-  local size, gone = redis.call('LLEN', key), 0
-  if newest <= at - window then return size, size, at, newest end
-  local step = 1
-  while gone < size do
-    local oldest = redis.call('LRANGE', key, gone, gone + step - 1)
-    for n = 1, #oldest do
-      if tonumber(oldest[n]) > at - window then return size, gone, at, newest end
+local function log_stamps(key, first, count)
+  local at = string.format('%d', 7 * first)
+  return redis.call('GETRANGE', key, at, string.format('%d', 7 * (first + count) - 1))
+end
+
+-- How many stamps are not later than `cut`, of which there are at least `gone`, and the first that
+-- is. The last one is.
+local function log_oldest(key, gone, cut)
+  local step = 4
+  while true do
+    local stamps = log_stamps(key, gone, step)
+    for at = 1, 7 * step, 7 do
+      local stamp = struct.unpack('>I7', stamps, at)
+      if stamp > cut then return gone, stamp end
       gone = gone + 1
     end
     step = step < 256 and step * 4 or step
   end
-  return size, gone, at, newest
 end
 
--- The time of the n-th stamp from the oldest that is still in the window, counted from 0.
-local function log_stamp(key, gone, n)
-  return tonumber(redis.call('LINDEX', key, gone + n))
-end
-
-local function log_left(size, gone, limit)
-  local left = limit - (size - gone)
-  return left > 0 and left or 0
-end
-
-local function log_write(key, now, at, gone, cost, window)
-  if gone > 0 then redis.call('LPOP', key, gone) end
-  local stamp = string.format('%.0f', at)
-  while cost > 0 do
-    local stamps = {}
-    for n = 1, math.min(cost, 1000) do stamps[n] = stamp end
-    redis.call('RPUSH', key, unpack(stamps))
-    cost = cost - #stamps
+local function log(i, n, cost)
+  local key, window = KEYS[n], p[i + 3]
+  local size, gone, newest, oldest, kind = 0, 0, now, now
+  local ending = redis.pcall('GETRANGE', key, '-23', '-1')
+  held[n] = ending ~= ''
+  if held[n] then
+    if #ending ~= 23 then return nil end
+    newest, oldest, gone, size, kind = struct.unpack('>I7I7I4I4B', ending)
+    if kind ~= 5 or gone >= size or oldest > newest then return nil end
   end
-  redis.call('PEXPIRE', key, life(at + window, now))
-end
-
-local function log_inspect(key, now, size, gone, at, newest, limit, window, asked)
-  local count = size - gone
-  local left = limit - count
-  if left == limit then return left, 0, 0, at + window - now end
-  -- The oldest that matters to a limit that was lowered is not the first.
-  local skipped = left < 0 and -left or 0
-  if left < 0 then left = 0 end
-  local retry = 0
-  if asked > left then
-    retry = log_stamp(key, gone, skipped + asked - 1 - left) + window - now
+  -- Time does not go back behind an admission.
+  local at = newest > now and newest or now
+  if newest <= at - window then
+    gone = size
+  elseif oldest <= at - window then
+    gone, oldest = log_oldest(key, gone + 1, at - window)
   end
-  local more = log_stamp(key, gone, skipped) + window - now
-  return left, math.max(newest + window - now, 0), math.max(retry, 0), math.max(more, 0)
-end
+  local live = size - gone
+  local left = p[i + 2] - live
 
--- The same once `cost` was taken at `at`, from what was there before.
-local function log_inspect_taken(key, now, size, gone, at, limit, window, cost)
-  local left = limit - (size - gone)
-  local own = at + window - now
-  local more = left == limit and own or log_stamp(key, gone, 0) + window - now
-  return left - cost, own, 0, math.max(more, 0)
+  if cost > 0 and cost <= left then
+    local stamps = string.rep(struct.pack('>I7', at), cost)
+    local offset
+    if live == 0 then oldest = at end
+    if live > 0 and gone <= live then
+      offset = string.format('%d', 7 * size)
+    else
+      if live > 0 then stamps = log_stamps(key, gone, live) .. stamps end
+      gone, size = 0, live
+    end
+    local value = stamps .. struct.pack('>I7I4I4B', oldest, gone, size + cost, 5)
+    return left - cost, at + window - now, 0, oldest + window - now, value, at + window, offset
+  end
+  if live == 0 then return left, 0, 0, at + window - now end
+  -- How long the m-th of those in the window still counts, from 0. To a limit that was lowered the
+  -- first do not matter.
+  local function counts_for(m)
+    local stamp = m == 0 and oldest or struct.unpack('>I7', log_stamps(key, gone + m, 1))
+    return stamp + window - now
+  end
+  local skipped = 0
+  if left < 0 then left, skipped = 0, -left end
+  local refused = cost > left and 1 + counts_for(skipped + cost - 1 - left) or 0
+  return left, newest + window - now, refused, counts_for(skipped)
 end

@@ -1,61 +1,62 @@
--- The twin of sliding_window_counter.hpp. p[i], p[i + 1]: u, the slice in us, and n, slices to a
--- window. State: start of the current window, the time used, the current and the previous count.
+-- The twin of sliding_window_counter.hpp. p[i + 4..]: u, the slice in us, and n, slices to a window.
+-- State: start of the current window, the current and the previous count.
 -- Value: 3, the start in 7 bytes of us, both counts in 4.
 
-local function counter_read(value, now, window)
-  local start = now - now % window
-  if not value then return start, now, 0, 0 end
-  if #value ~= 16 then return nil end
-  local kind, charged, current, previous = struct.unpack('>BI7I4I4', value)
-  if kind ~= 3 or charged % window ~= 0 then return nil end
-  if charged < start - window then return start, now, 0, 0 end
-  if charged < start then return start, now, 0, current end
-  return charged, charged == start and now or charged, current, previous
-end
-
-local function counter_left(start, at, current, previous, limit, window, i)
-  local used = current
-  if previous > 0 then
-    local slices = p[i + 1]
-    local weighed = previous * math.ceil((window - (at - start)) / p[i])
-    if 2 * weighed >= slices then used = used + math.ceil(weighed / slices) end
-  end
-  return used < limit and limit - used or 0
-end
-
-local function counter_write(key, now, start, current, previous, window)
-  return store(key, struct.pack('>BI7I4I4', 3, start, current, previous), start + 2 * window, now)
-end
-
 -- How far into a window the weight of `previous` units first is at most `allowed`.
-local function counter_elapsed(previous, allowed, window, i)
+local function counter_elapsed(i, previous, allowed)
   if previous == 0 then return 0 end
-  local slice, slices = p[i], p[i + 1]
+  local window, slice, slices = p[i + 3], p[i + 4], p[i + 5]
   local weighed = allowed == 0 and math.floor((slices - 1) / 2) or allowed * slices
   local covered = math.min(math.floor(weighed / previous), slices) * slice
   return window - math.min(covered, window)
 end
 
-local function counter_admits_at(start, current, previous, cost, limit, window, i)
-  if current + cost <= limit then
-    return start + counter_elapsed(previous, limit - current - cost, window, i)
-  end
-  return start + window + counter_elapsed(current, limit - cost, window, i)
+local function counter_admits_at(i, start, current, previous, cost)
+  local allowed = p[i + 2] - cost
+  if current <= allowed then return start + counter_elapsed(i, previous, allowed - current) end
+  return start + p[i + 3] + counter_elapsed(i, current, allowed)
 end
 
-local function counter_inspect(now, start, at, current, previous, limit, window, i, asked)
-  local left = counter_left(start, at, current, previous, limit, window, i)
-  local reset, retry = 0, 0
-  if left < limit then
-    if current ~= 0 then
-      reset = start + window + counter_elapsed(current, 0, window, i) - now
-    else
-      reset = start + counter_elapsed(previous, 0, window, i) - now
+local function counter(i, n, cost)
+  local value, limit, window = held[n], p[i + 2], p[i + 3]
+  local elapsed = now % window
+  local start, current, previous = now - elapsed, 0, 0
+  if value then
+    if #value ~= 16 then return nil end
+    local kind, charged, counted, before = struct.unpack('>BI7I4I4', value)
+    if kind ~= 3 or charged % window ~= 0 then return nil end
+    if charged >= start then
+      -- A window that has not begun is one at its beginning.
+      if charged > start then start, elapsed = charged, 0 end
+      current, previous = counted, before
+    elseif charged == start - window then
+      previous = counted
     end
   end
-  if asked > left then
-    retry = counter_admits_at(start, current, previous, asked, limit, window, i) - now
+  local left = limit - current
+  if previous > 0 then
+    local slices = p[i + 5]
+    local weighed = previous * math.ceil((window - elapsed) / p[i + 4])
+    if 2 * weighed >= slices then left = left - math.ceil(weighed / slices) end
   end
-  return left, reset, retry,
-         counter_admits_at(start, current + left, previous, 1, limit, window, i) - now
+  if left < 0 then left = 0 end
+
+  -- A key with a count of this window lives as long as it should.
+  local ends, offset = start + 2 * window
+  if current > 0 then ends, offset = nil, '0' end
+  local refused, stored = 0
+  if cost > left then
+    refused = 1 + counter_admits_at(i, start, current, previous, cost) - now
+  elseif cost > 0 then
+    current, left = current + cost, left - cost
+    stored = struct.pack('>BI7I4I4', 3, start, current, previous)
+  end
+  local reset = 0
+  if current > 0 then
+    reset = start + window + counter_elapsed(i, current, 0) - now
+  elseif left < limit then
+    reset = start + counter_elapsed(i, previous, 0) - now
+  end
+  return left, reset, refused, counter_admits_at(i, start, current + left, previous, 1) - now,
+         stored, ends, offset
 end

@@ -2,8 +2,8 @@
 //
 //   scripts_test [SCHEDULES] [SEED]
 //
-// A schedule is a client of some rules, with a few dozen requests that wait, hurry, go back in
-// time, look, and meet another limit under the same name.
+// A schedule is two clients of some rules, with a few dozen turns of up to three requests in one
+// call that wait, hurry, go back in time, look, and meet another limit under the same name.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -23,7 +23,8 @@
 namespace tidegate::redis {
 namespace {
 
-constexpr std::size_t kRequests = 24;
+constexpr std::size_t kTurns = 24;
+constexpr std::size_t kMostRequests = 3;  ///< of a turn
 constexpr std::size_t kSchedulesAtOnce = 256;
 constexpr Micros kBegin = 1'700'000'000'000'000;
 
@@ -95,13 +96,13 @@ WindowConfig random_window(Random& random, Algorithm algorithm) {
   }
 }
 
-/// One client with his rules, in both stores.
+/// Two clients with their rules, in both stores.
 struct Schedule {
   std::deque<std::string> names;
   std::vector<Counter> counters;  ///< in force
   std::vector<Window> others;     ///< another limit under each name
   std::size_t enforced = 0;
-  Hash128 client;
+  std::array<Hash128, 2> clients;
   Micros now = kBegin;
   Micros step = 0;  ///< how far apart requests are, roughly
   std::optional<Penalties> penalties;
@@ -112,7 +113,9 @@ Schedule random_schedule(Random& random, std::uint64_t number, const HashKey& ke
                                           Algorithm::sliding_window_counter,
                                           Algorithm::sliding_window};
   Schedule schedule;
-  schedule.client = siphash128(key, "client" + std::to_string(number));
+  for (std::size_t i = 0; i < schedule.clients.size(); ++i) {
+    schedule.clients[i] = siphash128(key, fmt::format("client{}-{}", number, i));
+  }
   const std::size_t rules = 1 + below(random, 3);
   Micros shortest = ~Micros{0};
   for (std::size_t rule = 0; rule < rules; ++rule) {
@@ -199,25 +202,29 @@ std::uint64_t random_cost(Random& random, const Window& window) {
   }
 }
 
-Request random_request(Random& random, Schedule& schedule) {
-  if (below(random, 6) == 0) {
-    const std::size_t i = below(random, schedule.counters.size());
-    std::swap(schedule.counters[i].window, schedule.others[i]);
-  }
+/// Another limit under one of the names, now and then.
+void change_limit(Random& random, Schedule& schedule) {
+  if (below(random, 6) != 0) return;
+  const std::size_t i = below(random, schedule.counters.size());
+  std::swap(schedule.counters[i].window, schedule.others[i]);
+}
+
+Request random_request(Random& random, const Schedule& schedule) {
+  const Hash128& client = one_of(random, schedule.clients);
   Request request;
   const std::uint64_t wanted =
       below(random, 5) == 0 ? random_cost(random, schedule.counters[0].window) : 1;
   for (const Counter& counter : schedule.counters) {
     const std::uint64_t cost =
         below(random, 12) == 0 ? random_cost(random, counter.window) : wanted;
-    request.charges.push_back({&counter, schedule.client, std::min(cost, counter.window.capacity)});
+    request.charges.push_back({&counter, client, std::min(cost, counter.window.capacity)});
   }
   request.memory.resize(request.charges.size());
   request.redis.resize(request.charges.size());
   request.check = {.charges = request.charges,
                    .enforced = schedule.enforced,
                    .penalties = schedule.penalties ? &*schedule.penalties : nullptr,
-                   .client = schedule.client};
+                   .client = client};
   return request;
 }
 
@@ -243,7 +250,7 @@ Cooldown ask_memory(MemoryStore& store, Request& request, Micros now_us) {
   return cooldown;
 }
 
-std::string told(const Charge& charge, const Verdict& verdict) {
+std::string text_of(const Charge& charge, const Verdict& verdict) {
   return fmt::format("{} {}/{} us cost {}: admitted {} remaining {} reset {} retry {} more {}",
                      to_string(charge.counter->window.algorithm), charge.counter->window.limit,
                      charge.counter->window.window_us, charge.cost, verdict.admitted,
@@ -251,7 +258,7 @@ std::string told(const Charge& charge, const Verdict& verdict) {
                      verdict.quota.more_after_us);
 }
 
-bool same(const Verdict& a, const Verdict& b) {
+bool equal(const Verdict& a, const Verdict& b) {
   return a.admitted == b.admitted && a.quota.remaining == b.quota.remaining &&
          a.quota.reset_us == b.quota.reset_us && a.quota.retry_after_us == b.quota.retry_after_us &&
          a.quota.more_after_us == b.quota.more_after_us;
@@ -261,16 +268,17 @@ class Comparison {
  public:
   explicit Comparison(std::uint64_t seed)
       : seed_(seed), random_(seed), connection_(server_.connect()) {
-    const RawReply loaded =
-        RedisServer::command(*connection_, {"SCRIPT", "LOAD", check_script().text});
-    if (loaded->type != REDIS_REPLY_STRING || check_script().sha1 != loaded->str) {
-      throw std::runtime_error(fmt::format("the script cannot be loaded: {}", loaded->str));
+    for (const Script& script : check_scripts()) {
+      const RawReply loaded = RedisServer::command(*connection_, {"SCRIPT", "LOAD", script.text});
+      if (loaded->type != REDIS_REPLY_STRING || script.sha1 != loaded->str) {
+        throw std::runtime_error(fmt::format("a script cannot be loaded: {}", loaded->str));
+      }
     }
   }
 
   /// Each schedule has a table of its own: what is evicted there moves time for others.
   int run(std::uint64_t first, std::size_t count) {
-    const StoreGeometry geometry{.capacity = 512, .log_slots = 1 << 16};
+    const StoreGeometry geometry{.capacity = 4'096, .log_slots = 1 << 16};
     const std::size_t bytes = MemoryStore::bytes_needed(geometry);
     const std::unique_ptr<std::byte, decltype(&std::free)> memory(
         static_cast<std::byte*>(std::aligned_alloc(4096, bytes)), &std::free);
@@ -307,38 +315,39 @@ class Comparison {
       throw std::runtime_error(bound.error().message);
     }
     std::vector<std::string> history;
-    for (std::size_t i = 0; i < kRequests; ++i) {
+    for (std::size_t turn = 0; turn < kTurns; ++turn) {
       pass_time(random, schedule);
       schedule.now = std::min(schedule.now, kLatest / kTicksPerMicro);  // the engine's last
-      Request request = random_request(random, schedule);
-      const Cooldown cooldown = ask_memory(store, request, schedule.now);
-      CheckAnswer answer{.verdicts = request.redis, .cooldown = {}, .error = {}};
-      const std::string failure = ask_redis(request, schedule.now, answer);
-      ++decisions;
-      bool equal = failure.empty() && answer.error.empty() &&
-                   cooldown.refused == answer.cooldown.refused &&
-                   cooldown.left_us == answer.cooldown.left_us;
-      std::string line = fmt::format("at {}: cooldown {} {} / {} {} {}{}\n", schedule.now,
-                                     cooldown.refused, cooldown.left_us, answer.cooldown.refused,
-                                     answer.cooldown.left_us, failure, answer.error);
-      for (std::size_t c = 0; c < request.charges.size(); ++c) {
-        equal = equal && same(request.memory[c], request.redis[c]);
-        line +=
-            fmt::format("  {}{}\n    C++ {}\n    Lua {}\n", c < schedule.enforced ? "" : "shadow ",
-                        schedule.counters[c].rule_name, told(request.charges[c], request.memory[c]),
-                        told(request.charges[c], request.redis[c]));
+      change_limit(random, schedule);
+      std::vector<Request> requests(1 + below(random, kMostRequests));
+      std::vector<CheckAnswer> memory(requests.size());
+      std::vector<CheckAnswer> redis(requests.size());
+      std::vector<Check> checks;
+      for (std::size_t i = 0; i < requests.size(); ++i) {
+        requests[i] = random_request(random, schedule);
+        memory[i].cooldown = ask_memory(store, requests[i], schedule.now);
+        redis[i].verdicts = requests[i].redis;
+        checks.push_back(requests[i].check);
       }
-      history.push_back(std::move(line));
-      if (equal) continue;
+      const std::string failure = ask_redis(checks, schedule.now, redis);
+      bool all_same = failure.empty();
+      history.push_back(fmt::format("at {}: {}\n", schedule.now, failure));
+      for (std::size_t i = 0; i < requests.size(); ++i) {
+        ++decisions;
+        all_same = same(requests[i], memory[i], redis[i]) && all_same;
+        history.push_back(told(schedule, requests[i], memory[i], redis[i]));
+      }
+      if (all_same) continue;
       // Whoever takes over an expired entry is put to the time that its owner had used: stricter,
       // and nothing that Redis has.
       if (store.counts().evictions != 0) {
         ++cut_short;
         return true;
       }
-      fmt::print("seed {} schedule {} differs at request {}:\n", seed_, number, i);
-      for (std::size_t last = history.size() > 4 ? history.size() - 4 : 0; last < history.size();
-           ++last) {
+      fmt::print("seed {} schedule {} differs in turn {}:\n", seed_, number, turn);
+      constexpr std::size_t kTold = 8;
+      for (std::size_t last = history.size() > kTold ? history.size() - kTold : 0;
+           last < history.size(); ++last) {
         fmt::print("{}", history[last]);
       }
       return false;
@@ -346,13 +355,34 @@ class Comparison {
     return true;
   }
 
-  std::string ask_redis(const Request& request, Micros now, CheckAnswer& answer) {
-    const Call call = codec_.encode({&request.check, 1}, now);
+  static bool same(const Request& request, const CheckAnswer& memory, const CheckAnswer& redis) {
+    return redis.error.empty() && memory.cooldown.refused == redis.cooldown.refused &&
+           memory.cooldown.left_us == redis.cooldown.left_us &&
+           std::ranges::equal(request.memory, request.redis, equal);
+  }
+
+  static std::string told(const Schedule& schedule, const Request& request,
+                          const CheckAnswer& memory, const CheckAnswer& redis) {
+    std::string text =
+        fmt::format("  client {:x}: cooldown {} {} / {} {} {}\n", request.check.client.low,
+                    memory.cooldown.refused, memory.cooldown.left_us, redis.cooldown.refused,
+                    redis.cooldown.left_us, redis.error);
+    for (std::size_t c = 0; c < request.charges.size(); ++c) {
+      text += fmt::format("  {}{}\n    C++ {}\n    Lua {}\n",
+                          c < schedule.enforced ? "" : "shadow ", schedule.counters[c].rule_name,
+                          text_of(request.charges[c], request.memory[c]),
+                          text_of(request.charges[c], request.redis[c]));
+    }
+    return text;
+  }
+
+  std::string ask_redis(std::span<const Check> checks, Micros now, std::span<CheckAnswer> answers) {
+    const Call call = codec_.encode(checks, now);
     std::vector<std::string> words{"EVALSHA", call.script->sha1, std::to_string(call.keys)};
     words.insert(words.end(), call.arguments.begin(), call.arguments.end());
     const RawReply reply = RedisServer::command(*connection_, words);
     if (reply->type == REDIS_REPLY_ERROR) return reply->str;
-    const auto decoded = CheckCodec::decode(copy(*reply), {&answer, 1});
+    const auto decoded = CheckCodec::decode(copy(*reply), answers);
     return decoded ? "" : decoded.error().message;
   }
 

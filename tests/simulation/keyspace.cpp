@@ -3,49 +3,57 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <span>
+#include <array>
 #include <stdexcept>
 #include <utility>
 
 #include "algo/algorithms.hpp"
 #include "algo/window.hpp"
+#include "store/redis/checks.hpp"
+#include "store/redis/message_pack.hpp"
 
 namespace tidegate::simulation {
 namespace {
 
 constexpr Micros kMore = 1'000'000;  ///< that a key lives longer than its state
 
-/// The flat list of numbers that a call carries, as MessagePack.
+/// The numbers that a call carries, one after the other, with the head of a list or without.
 class Numbers {
  public:
   explicit Numbers(std::string_view packed) : bytes_(packed) {
-    if (take() != 0xdd) throw std::invalid_argument("no list of numbers");
-    left_ = big_endian(4);
+    constexpr std::array kHeads{std::pair(0xdcU, 2U), std::pair(0xddU, 4U)};
+    if (ended()) return;
+    const auto first = static_cast<unsigned char>(bytes_[0]);
+    for (const auto& [type, size] : kHeads) {
+      if (first == type) at_ = 1 + size;
+    }
+    if (first >= 0x90 && first <= 0x9f) at_ = 1;
   }
 
+  [[nodiscard]] bool ended() const { return at_ == bytes_.size(); }
   std::uint64_t next() {
-    if (left_-- == 0) throw std::invalid_argument("too few numbers");
     const unsigned type = take();
     if (type < 0x80) return type;
-    if (type < 0xcd || type > 0xcf) throw std::invalid_argument("no number");
-    return big_endian(std::size_t{1} << (type - 0xcc));
+    if (type < 0xcc || type > 0xcf) throw std::invalid_argument("no number");
+    std::uint64_t number = 0;
+    for (std::size_t bytes = std::size_t{1} << (type - 0xcc); bytes > 0; --bytes) {
+      number = number << 8 | take();
+    }
+    return number;
   }
 
  private:
   unsigned take() {
-    if (at_ == bytes_.size()) throw std::invalid_argument("too few bytes");
+    if (ended()) throw std::invalid_argument("too few bytes");
     return static_cast<unsigned char>(bytes_[at_++]);
-  }
-  std::uint64_t big_endian(std::size_t bytes) {
-    std::uint64_t number = 0;
-    while (bytes-- > 0) number = number << 8 | take();
-    return number;
   }
 
   std::string_view bytes_;
   std::size_t at_ = 0;
-  std::uint64_t left_ = 0;
 };
+
+constexpr std::array kAlgorithms{Algorithm::fixed_window, Algorithm::sliding_window_counter,
+                                 Algorithm::token_bucket, Algorithm::sliding_window};
 
 /// One charge of a call.
 struct Asked {
@@ -61,21 +69,45 @@ Window window_of(Algorithm algorithm, std::uint64_t limit, Micros window_us, Tic
   return make_window(algorithm, config);
 }
 
-Asked read_charge(Numbers& numbers) {
-  static constexpr std::array kAlgorithms{Algorithm::fixed_window,
-                                          Algorithm::sliding_window_counter,
-                                          Algorithm::token_bucket, Algorithm::sliding_window};
-  const Algorithm algorithm = kAlgorithms.at(numbers.next());
-  const std::uint64_t limit = numbers.next();
-  const Micros window_us = numbers.next();
+Asked read_charge(Algorithm algorithm, Numbers& numbers) {
   Asked asked;
   asked.cost = numbers.next();
+  const std::uint64_t limit = numbers.next();
+  const Micros window_us = numbers.next();
   std::array<std::uint64_t, 6> more{};
   for (std::uint64_t& number : more) number = numbers.next();
-  numbers.next();  // the mark of its rule: for penalties
   asked.window = window_of(algorithm, limit, window_us, more[0] * kTicksPerMicro + more[1],
                            more[2] * kTicksPerMicro + more[3]);
   return asked;
+}
+
+/// The charges of each check, without their keys.
+std::vector<std::vector<Asked>> read_checks(std::size_t script, std::string_view packed) {
+  std::vector<std::vector<Asked>> checks;
+  Numbers numbers(packed);
+  const bool plain = script < kAlgorithms.size();
+  if (!plain) numbers.next();  // whether all values may be read at once
+  while (!numbers.ended()) {
+    const std::uint64_t alike = numbers.next();
+    std::vector<Asked> group;
+    if (plain) {
+      group.push_back(read_charge(kAlgorithms.at(script), numbers));
+    } else {
+      const std::uint64_t charges = numbers.next();
+      const std::uint64_t enforced = numbers.next();
+      numbers.next();  // how many keys these are
+      if (numbers.next() != 0 || enforced != charges) {
+        throw std::invalid_argument("penalties and shadows are not simulated");
+      }
+      for (std::uint64_t i = 0; i < charges; ++i) {
+        const Algorithm algorithm = kAlgorithms.at(numbers.next() - 1);
+        group.push_back(read_charge(algorithm, numbers));
+        numbers.next();  // the mark of its rule: for penalties
+      }
+    }
+    checks.insert(checks.end(), alike, group);
+  }
+  return checks;
 }
 
 /// The log of a sliding window at a time that is not before its newest.
@@ -127,61 +159,52 @@ Quota quota_of(const Asked& asked, const Value& value, Micros now) {
 
 }  // namespace
 
-std::expected<Executed, std::string> execute_checks(const std::vector<std::string>& words,
+std::expected<Executed, std::string> execute_checks(std::string_view sha1,
+                                                    const std::vector<std::string>& words,
                                                     std::size_t keys, Micros now,
                                                     std::string_view refuse_writes,
                                                     Keyspace& data) {
-  Executed done;
-  Numbers numbers(words.at(keys));
+  const auto scripts = redis::check_scripts();
+  const auto script = static_cast<std::size_t>(
+      std::ranges::find(scripts, sha1, &redis::Script::sha1) - scripts.begin());
+  if (script == scripts.size()) throw std::invalid_argument("no script of ours");
   if (const std::string& handed_in = words.at(keys + 1); !handed_in.empty()) {
     now = std::stoull(handed_in);
   }
-  std::vector<std::string> reply;
+  Executed done;
+  redis::Packer reply;
+  const bool plain = script < kAlgorithms.size();
+  reply.add(plain ? 0 : 1);
   std::size_t key = 0;
-  for (std::uint64_t checks = numbers.next(); checks > 0; --checks) {
-    const std::uint64_t enforced = numbers.next();
-    const std::uint64_t charges = numbers.next();
-    if (numbers.next() != 0 || enforced != charges) {
-      throw std::invalid_argument("penalties and shadows are not simulated");
-    }
-    std::vector<Asked> group;
-    for (std::uint64_t i = 0; i < charges; ++i) {
-      group.push_back(read_charge(numbers));
-      group.back().key = words.at(key++);
-      const auto found = data.find(group.back().key);
-      if (found != data.end() && found->second.expires_at <= now) data.erase(found);
-    }
-    numbers.next();  // how many keys these were
+  for (std::vector<Asked>& group : read_checks(script, words.at(keys))) {
     std::vector<bool> passes;
-    for (const Asked& asked : group) {
+    for (Asked& asked : group) {
+      asked.key = words.at(key++);
       const auto found = data.find(asked.key);
-      Value value = found == data.end() ? Value() : found->second;
+      if (found != data.end() && found->second.expires_at <= now) data.erase(found);
+      Value& value = data[asked.key];
       passes.push_back(charge(asked, value, now, false));
     }
     const bool admitted = std::ranges::find(passes, false) == passes.end();
     if (admitted && !refuse_writes.empty()) return std::unexpected(std::string(refuse_writes));
     done.decided.push_back({group[0].key, group[0].cost, admitted});
-    reply.push_back(integer_reply(0));
-    reply.push_back(integer_reply(0));
+    if (!plain) reply.add(0);
     for (std::size_t i = 0; i < group.size(); ++i) {
       Value& value = data[group[i].key];
       if (admitted) {
         charge(group[i], value, now, true);
-        group[i].cost = 0;
         done.written.push_back(group[i].key);
-      } else if (passes[i]) {
-        group[i].cost = 0;
       }
+      if (passes[i]) group[i].cost = 0;
       const Quota quota = quota_of(group[i], value, now);
-      reply.push_back(integer_reply(passes[i] ? 1 : 0));
-      for (const std::uint64_t number :
-           {quota.remaining, quota.reset_us, quota.retry_after_us, quota.more_after_us}) {
-        reply.push_back(integer_reply(number));
-      }
+      reply.add(quota.remaining);
+      reply.add(quota.reset_us);
+      reply.add(passes[i] ? 0 : 1 + quota.retry_after_us);
+      reply.add(quota.more_after_us);
       if (value.expires_at == 0) data.erase(group[i].key);
     }
   }
-  done.reply = array_reply(reply);
+  done.reply = text_reply(reply.take_list());
   return done;
 }
 

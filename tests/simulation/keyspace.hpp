@@ -1,5 +1,5 @@
-// What a simulated Redis server holds, and the script that decides checks as it executes it: a C++
-// twin over the algorithms of src/algo, as tests/redis/scripts_test.cpp finds the Lua to be.
+// What a simulated Redis server holds, and the scripts that decide checks as it executes them: a
+// C++ twin over the algorithms of src/algo, as tests/redis/scripts_test.cpp finds the Lua to be.
 #pragma once
 
 #include <cstdint>
@@ -36,11 +36,11 @@ struct Executed {
   std::vector<std::string> written;  ///< keys
 };
 
-/// Executes a call of the script: `words` are the keys and then the arguments. `refuse_writes` is
+/// Executes a call of a script: `words` are the keys and then the arguments. `refuse_writes` is
 /// the error that a write ends in, which ends the call; empty: none does. An error is what the
 /// server answers.
 [[nodiscard]] std::expected<Executed, std::string> execute_checks(
-    const std::vector<std::string>& words, std::size_t keys, Micros now,
+    std::string_view sha1, const std::vector<std::string>& words, std::size_t keys, Micros now,
     std::string_view refuse_writes, Keyspace& data);
 
 // Replies, as they are sent.

@@ -147,12 +147,10 @@ std::string RedisNode::execute_script(const std::vector<std::string>& words, boo
       return error_reply(refusal);
     }
   }
-  if (words[0] == "EVAL") {
-    scripts_.insert(redis::make_script(words.at(1)).sha1);
-  } else if (!scripts_.contains(words.at(1))) {
-    return error_reply("NOSCRIPT No matching script. Please use EVAL.");
-  }
-  const auto executed = execute_checks(arguments, keys, clock(), why_no_writes(), data_);
+  const std::string sha1 = words[0] == "EVAL" ? redis::make_script(words.at(1)).sha1 : words.at(1);
+  if (words[0] == "EVAL") scripts_.insert(sha1);
+  if (!scripts_.contains(sha1)) return error_reply("NOSCRIPT No matching script. Please use EVAL.");
+  const auto executed = execute_checks(sha1, arguments, keys, clock(), why_no_writes(), data_);
   if (!executed) {
     world_.note("refuses", party_, 0, executed.error());
     return error_reply(executed.error());

@@ -14,6 +14,8 @@
 namespace tidegate {
 namespace {
 
+using std::literals::string_view_literals::operator""sv;
+
 constexpr Micros kStart = 1'000'000'000;
 constexpr Micros kDeadline = 50'000;
 
@@ -123,9 +125,10 @@ class AGuard : public testing::Test {
   std::unique_ptr<Guard> guard_;
 };
 
-constexpr std::string_view kAdmitted = "*7\r\n:0\r\n:0\r\n:1\r\n:4\r\n:12\r\n:0\r\n:12\r\n";
-constexpr std::string_view kDenied =
-    "*7\r\n:0\r\n:0\r\n:0\r\n:0\r\n:60000000\r\n:12000000\r\n:12\r\n";
+// Packed lists (see check.lua): 0; what remains, when all is back, 0 or 1 and the wait, when one
+// more is.
+constexpr std::string_view kAdmitted = "$6\r\n\x95\0\4\x0c\0\x0c\r\n"sv;
+constexpr std::string_view kDenied = "$14\r\n\x95\0\0\xce\x03\x93\x87\0\xce\0\xb7\x1b\1\x0c\r\n"sv;
 
 TEST_F(AGuard, AsksAllOfATurnInOneCall) {
   make(FailureMode::fail_closed);
@@ -256,7 +259,7 @@ TEST_F(AGuard, TellsOneClientsForeignValueFromAnOutage) {
   Asked good(counter_, 2);
   ASSERT_FALSE(guard_->ask(foreign, now_));
   send(good);
-  reply("*9\r\n:2\r\n$11\r\nWRONGTYPE k\r\n:0\r\n:0\r\n:1\r\n:4\r\n:12\r\n:0\r\n:12\r\n");
+  reply("$8\r\n\x96\0\xa1k\4\x0c\0\x0c\r\n"sv);
   EXPECT_EQ(foreign.by, AnsweredBy::fail_closed);
   EXPECT_EQ(good.by, AnsweredBy::store);
   EXPECT_TRUE(good.verdict.admitted);
@@ -268,7 +271,7 @@ TEST_F(AGuard, CountsAReplyThatIsNoneAsAFailure) {
   connect();
   Asked question(counter_);
   send(question);
-  reply("*1\r\n:0\r\n");
+  reply("$1\r\n0\r\n");
   EXPECT_EQ(question.by, AnsweredBy::fail_closed);
   EXPECT_EQ(memory_.breakers[0].failures, 1U);
   EXPECT_EQ((told_.errors[{redis::Operation::check, redis::ErrorType::protocol}]), 1);

@@ -1,40 +1,43 @@
-local p = cmsgpack.unpack(ARGV[1])
-local out, o = {}, 0
-local now
-if ARGV[2] == '' then
+-- What the scripts share. ARGV[1]: a packed list of numbers, p. ARGV[2]: a time in us, or empty: then
+-- Redis's. What the list says of a charge begins at p[i]: p[i + 1] is the cost, p[i + 2] the limit,
+-- p[i + 3] the window in us, and p[i + 4] to p[i + 9] are the algorithm's.
+--
+-- An algorithm is a function of i, the number of the charge's key, and the cost that it is asked for,
+-- which may be 0. It answers with what remains, the us until the whole allowance is back, 0 if the
+-- cost is admitted, else 1 and the us until it would be, and the us until one more is left: all that
+-- as it is once the cost is taken. Then, if that has to be written, what store() is to be told. Nil:
+-- there is a stranger's value.
+local p = {cmsgpack.unpack(ARGV[1])}
+local now, more = ARGV[2], 86400000
+if now == '' then
   local time = redis.call('TIME')
-  now = time[1] * 1000000 + time[2]
+  now, more = time[1] * 1000000 + time[2], 1000
 else
-  now = tonumber(ARGV[2])
+  now = tonumber(now)
 end
 
--- How long a key has to live, in ms: until its state equals never-seen, and a second more. Where
--- times are handed in, nobody knows how they pass: a day more, and whoever hands them in cleans up.
-local more = ARGV[2] == '' and 1000 or 86400000
-local function life(until_us, at)
-  return math.ceil((until_us - at) / 1000) + more
-end
+-- What keys hold, by their numbers. False: nothing, or what is no string.
+local held
 
--- What strings hold, all read at once and kept up to date: one client may be in several requests.
--- False: nothing, or what is no string.
-local held = {}
-do
-  local values = redis.call('MGET', unpack(KEYS))
-  for n = 1, #KEYS do held[KEYS[n]] = values[n] end
-end
-
--- Stores a state. False: there is a value of somebody else, of another type, which MGET passes over;
--- it stays as it is.
-local function store(key, value, until_us, at)
-  if not held[key] then
-    local old = redis.pcall('SET', key, value, 'PX', life(until_us, at), 'GET')
-    if not old then
-      held[key] = value
-      return true
+-- Writes a value, from a place in the old one on or in place of all of it, and has it live until a
+-- time, when its state equals never-seen, and a second more. Without a time it lives on as it does.
+-- (Where times are handed in, nobody knows how they pass: a day more, and whoever hands them in cleans
+-- up.) False: there is a value of somebody else, of another type; it stays as it is.
+local function store(n, value, until_us, offset)
+  local key = KEYS[n]
+  local life = until_us and string.format('%d', (until_us - now + 999) / 1000 + more)
+  if offset then
+    redis.call('SETRANGE', key, offset, value)
+    if life then redis.call('PEXPIRE', key, life) end
+  elseif held[n] then
+    redis.call('PSETEX', key, life, value)
+  else
+    local old = redis.pcall('SET', key, value, 'PX', life, 'GET')
+    if old then
+      if type(old) == 'table' and string.find(old.err, 'WRONGTYPE', 1, true) then return false end
+      redis.call('SET', key, value, 'PX', life)  -- fails as it did, if it did
     end
-    if type(old) ~= 'table' or string.find(old.err, 'WRONGTYPE', 1, true) then return false end
   end
-  redis.call('SET', key, value, 'PX', life(until_us, at))  -- fails as it did, if it did
-  held[key] = value
+  held[n] = value
   return true
 end

@@ -1,126 +1,67 @@
--- Decides requests, one after the other. Everything is packed into ARGV[1], a flat list of numbers
--- (see checks.cpp, which writes it); ARGV[2] is a time in us, or empty: then Redis's own.
+-- Decides checks, one after the other: requests with their charges, of which those of enforced rules
+-- are one group, all or nothing, and those of shadow rules another.
 --
--- Answers a flat list: for each request how it went (0 decided, 1 locked out, 2 not decided), the us
--- that a cooldown lasts, and for each charge whether it was admitted, remaining, reset, retry and
--- more_after. A request that is not decided has its error instead of the us, and no charges.
+-- The list: 1 if the values of all keys may be read at once: they differ, and none is a log. Then what
+-- checks ask, one description for as many successive ones as are alike:
+--   number of these checks, of their charges, of those enforced, of their keys, of multipliers,
+--   if there are multipliers: the us in which violations are counted, the threshold, multipliers;
+--   for each charge: algorithm, cost, limit, window in us, six numbers of the algorithm, and which of
+--   the check's keys marks violations of its rule (0: none does).
+-- The keys of a check: with multipliers those of the cooldown and of the count of violations, then
+-- one for each charge, then the marks.
+--
+-- Answers a packed list: 1, as each check begins with how it went. That is 0; or the us that a cooldown
+-- lasts, doubled, and 1 more if the cooldown refused the check. (Where no check has anything to tell
+-- the list may begin with 0: then this is left out.) Then for each charge what remains, the us until
+-- its whole allowance is back, 0 if it was admitted, else 1 and the us until it would be, and the us
+-- until one more is left. Of a check that was not decided there is only the name of a key: it holds
+-- what is no state of ours.
+p = p[1]
+held = p[1] == 1 and redis.call('MGET', unpack(KEYS)) or {}
+local out, o = {1}, 1
 
-local function wrong(key)
-  return 'WRONGTYPE ' .. key .. ' holds what is no state of this limit'
+local LOG, STRIDE = 4, 11
+local algorithms = {fixed, counter, bucket, log}
+
+local function read(n)
+  if held[n] == nil then held[n] = redis.call('MGET', KEYS[n])[1] end
+  return held[n]
 end
 
-local FIXED, COUNTER, BUCKET, LOG = 0, 1, 2, 3
-local STRIDE = 11
+-- What is written once all charges of a group are admitted.
+local values, tills, offsets = {}, {}, {}
 
--- Of one request, by charge: what was read, and what would be written.
-local s1, s2, s3, s4, ok, n1, n2 = {}, {}, {}, {}, {}, {}, {}
-
--- Reads the state of a charge and decides. False: it is a stranger's.
-local function look(c, key, i)
-  local algorithm, limit, window, cost = p[i], p[i + 1], p[i + 2], p[i + 3]
-  if algorithm == LOG then
-    local size, gone, at, newest = log_read(key, now, window)
-    if not size then return false end
-    s1[c], s2[c], s3[c], s4[c] = size, gone, at, newest
-    ok[c] = cost <= log_left(size, gone, limit)
-    return true
-  end
-  local value = held[key]
-  if algorithm == COUNTER then
-    local start, at, current, previous = counter_read(value, now, window)
-    if not start then return false end
-    s1[c], s2[c], s3[c], s4[c] = start, at, current, previous
-    ok[c] = cost <= counter_left(start, at, current, previous, limit, window, i + 4)
-  elseif algorithm == BUCKET then
-    local us, ticks = bucket_read(value, now)
-    if not us then return false end
-    s1[c], s2[c] = us, ticks
-    ok[c], n1[c], n2[c] = bucket_admits(now, us, ticks, i + 4)
-  else
-    local ends, count = fixed_read(value, now, window)
-    if not ends then return false end
-    s1[c], s2[c] = ends, count
-    ok[c] = cost == 0 or count + cost <= limit
-  end
-  if cost == 0 then ok[c] = true end
-  return true
-end
-
--- Takes what was decided, and answers. False: there is a stranger's value.
-local function take(c, key, i)
-  local algorithm, limit, window, cost = p[i], p[i + 1], p[i + 2], p[i + 3]
-  out[o + 1] = 1
-  if algorithm == COUNTER then
-    s3[c] = s3[c] + cost
-    if not counter_write(key, now, s1[c], s3[c], s4[c], window) then return false end
-    out[o + 2], out[o + 3], out[o + 4], out[o + 5] =
-      counter_inspect(now, s1[c], s2[c], s3[c], s4[c], limit, window, i + 4, 0)
-  elseif algorithm == BUCKET then
-    if not bucket_write(key, now, n1[c], n2[c]) then return false end
-    out[o + 2], out[o + 3], out[o + 4], out[o + 5] = bucket_inspect(now, n1[c], n2[c], i + 4, 0)
-  elseif algorithm == FIXED then
-    s2[c] = s2[c] + cost
-    if not fixed_write(key, now, s1[c], s2[c]) then return false end
-    out[o + 2], out[o + 3], out[o + 4], out[o + 5] = fixed_inspect(now, s1[c], s2[c], limit, 0)
-  else
-    out[o + 2], out[o + 3], out[o + 4], out[o + 5] =
-      log_inspect_taken(key, now, s1[c], s2[c], s3[c], limit, window, cost)
-    log_write(key, now, s3[c], s2[c], cost, window)
-  end
-  o = o + 5
-  return true
-end
-
--- Answers how a charge stands that takes nothing.
-local function tell(c, key, i, asked)
-  local algorithm, limit, window = p[i], p[i + 1], p[i + 2]
-  out[o + 1] = ok[c] and 1 or 0
-  if ok[c] then asked = 0 end
-  if algorithm == COUNTER then
-    out[o + 2], out[o + 3], out[o + 4], out[o + 5] =
-      counter_inspect(now, s1[c], s2[c], s3[c], s4[c], limit, window, i + 4, asked)
-  elseif algorithm == BUCKET then
-    out[o + 2], out[o + 3], out[o + 4], out[o + 5] = bucket_inspect(now, s1[c], s2[c], i + 4, asked)
-  elseif algorithm == FIXED then
-    out[o + 2], out[o + 3], out[o + 4], out[o + 5] = fixed_inspect(now, s1[c], s2[c], limit, asked)
-  else
-    out[o + 2], out[o + 3], out[o + 4], out[o + 5] =
-      log_inspect(key, now, s1[c], s2[c], s3[c], s4[c], limit, window, asked)
-  end
-  o = o + 5
-end
-
--- One group, all or nothing: charges first to last of a request, of which charge 1 stands at p[at]
--- and has the key KEYS[key + 1]. Nil: the key of a stranger. Else whether it was admitted.
+-- One group: charges first to last of a check, of which charge 1 stands at p[at] and has the key
+-- of number key + 1. Nil: a key is a stranger's, whose number is told. Else whether it was admitted.
 local function decide(first, last, at, key, looks_only)
-  local admitted, takes = true, false
+  local admitted, answers = true, o
   for c = first, last do
-    local i = at + (c - 1) * STRIDE
-    if looks_only then p[i + 3] = 0 end
-    if p[i + 3] > 0 then takes = true end
-    if not look(c, KEYS[key + c], i) then
-      out[o + 1] = wrong(KEYS[key + c])
-      return nil
-    end
-    admitted = admitted and ok[c]
+    local i, n, refused = at + (c - 1) * STRIDE, key + c
+    if p[i] ~= LOG then read(n) end
+    out[o + 1], out[o + 2], refused, out[o + 4], values[c], tills[c], offsets[c] =
+      algorithms[p[i]](i, n, looks_only and 0 or p[i + 1])
+    if not refused then return nil, n end
+    out[o + 3] = refused
+    admitted = admitted and refused == 0
+    o = o + 4
   end
   for c = first, last do
-    local i = at + (c - 1) * STRIDE
-    if admitted and takes and p[i + 3] > 0 then
-      if not take(c, KEYS[key + c], i) then
-        out[o + 1] = wrong(KEYS[key + c])
-        return nil
+    if values[c] then
+      local i, n = at + (c - 1) * STRIDE, key + c
+      if not admitted then
+        local answer = answers + 4 * (c - first)
+        out[answer + 1], out[answer + 2], out[answer + 3], out[answer + 4] = algorithms[p[i]](i, n, 0)
+      elseif not store(n, values[c], tills[c], offsets[c]) then
+        return nil, n
       end
-    else
-      tell(c, KEYS[key + c], i, p[i + 3])
     end
   end
   return admitted
 end
 
 -- A time, as penalties keep them. Nil: a stranger's.
-local function time_at(key)
-  local value = held[key]
+local function time_at(n)
+  local value = read(n)
   if not value then return 0, 0 end
   if #value ~= 12 then return nil end
   local kind, us, count = struct.unpack('>BI7I4', value)
@@ -128,8 +69,8 @@ local function time_at(key)
   return us, count
 end
 
-local function set_time(key, us, count)
-  return store(key, struct.pack('>BI7I4', 4, us, count), us, now)
+local function set_time(n, us, count)
+  return store(n, struct.pack('>BI7I4', 4, us, count), us)
 end
 
 -- A rejection by one window: the us that a cooldown lasts which it has started, or 0.
@@ -139,7 +80,7 @@ local function violation(window, mark, at, cooldown_key, count_key)
   local ends, count = time_at(count_key)
   if not ends then return 0 end
   if not set_time(mark, now + window, 0) then return 0 end
-  local detection, threshold, steps = p[at], p[at + 1], p[at + 2]
+  local steps, detection, threshold = p[at], p[at + 1], p[at + 2]
   if ends <= now then
     ends, count = now + detection, 1
   elseif ends > now + detection then
@@ -156,55 +97,61 @@ local function violation(window, mark, at, cooldown_key, count_key)
   return till - now
 end
 
--- The requests.
+-- Of several windows that said no: the least left, then the later reset, then the first. `answer`:
+-- where the answers to charges begin.
+local function tightest(charges, answer)
+  local which, left, reset
+  for c = 1, charges do
+    if out[answer + 2] > 0 and (not which or out[answer] < left or
+                                out[answer] == left and out[answer + 1] > reset) then
+      which, left, reset = c, out[answer], out[answer + 1]
+    end
+    answer = answer + 4
+  end
+  return which
+end
+
+-- One check, which stands at p[at], its charges at p[i]: how it went. Or nil and the number of a key
+-- that is a stranger's.
+local function check(at, i, key)
+  local charges, enforced, penalties = p[at + 1], p[at + 2], p[at + 4] > 0
+  local cooldown_key, count_key = key + 1, key + 2
+  local went, locked_out = 0, false
+  if penalties then
+    local till = time_at(cooldown_key)
+    if not till then return nil, cooldown_key end
+    if not time_at(count_key) then return nil, count_key end
+    if till > now then went, locked_out = 2 * (till - now) + 1, true end
+  end
+  local counts = penalties and key + 2 or key
+  local answer = o + 1
+  local admitted, stranger = decide(1, enforced, i, counts, locked_out)
+  if stranger then return nil, stranger end
+  if penalties and not admitted then
+    local c = i + (tightest(enforced, answer) - 1) * STRIDE
+    went = 2 * violation(p[c + 3], key + p[c + 10], at + 4, cooldown_key, count_key)
+  end
+  if charges > enforced then
+    admitted, stranger = decide(enforced + 1, charges, i, counts, locked_out)
+    if stranger then return nil, stranger end
+  end
+  return went
+end
+
 local at, key = 2, 0
-for _ = 1, p[1] do
-  local enforced, charges, penalties = p[at], p[at + 1], p[at + 2]
-  at = at + 3
-  local settings = at
-  if penalties > 0 then at = at + 3 + p[at + 2] end
-  local head = o + 1
-  out[head], out[head + 1] = 0, 0
-  o = head + 1
-  local refused = false
-  local failed = false
-  if penalties > 0 then
-    local till = time_at(KEYS[key + 1])
-    if not till or not time_at(KEYS[key + 2]) then
-      failed = wrong(KEYS[key + (till and 2 or 1)])
-    elseif till > now then
-      refused = true
-      out[head], out[head + 1] = 1, till - now
-    end
-    key = key + 2
+while p[at] do
+  local steps = p[at + 4]
+  local i = at + 5
+  if steps > 0 then i = i + 2 + steps end
+  for _ = 1, p[at] do
+    local head = o + 1
+    out[head], o = 0, head
+    local went, stranger = check(at, i, key)
+    if stranger then went, o = KEYS[stranger], head end
+    out[head] = went
+    key = key + p[at + 3]
   end
-  if not failed then
-    local admitted = decide(1, enforced, at, key, refused)
-    if admitted == nil then failed = out[o + 1] end
-    if admitted == false and penalties > 0 and not refused then
-      -- Of several windows that said no: the least left, then the later reset, then the first.
-      local which, left, reset
-      for c = 1, enforced do
-        local answer = head + 2 + (c - 1) * 5
-        if out[answer] == 0 and (not which or out[answer + 1] < left or
-                                 (out[answer + 1] == left and out[answer + 2] > reset)) then
-          which, left, reset = c, out[answer + 1], out[answer + 2]
-        end
-      end
-      local i = at + (which - 1) * STRIDE
-      out[head + 1] = violation(p[i + 2], KEYS[key + p[i + 10]], settings, KEYS[key - 1], KEYS[key])
-    end
-  end
-  if not failed and charges > enforced then
-    if decide(enforced + 1, charges, at, key, refused) == nil then failed = out[o + 1] end
-  end
-  if failed then
-    out[head], out[head + 1] = 2, failed
-    o = head + 1
-  end
-  at = at + charges * STRIDE
-  key = key + p[at]
-  at = at + 1
+  at = i + p[at + 1] * STRIDE
 end
 for n = #out, o + 1, -1 do out[n] = nil end
-return out
+return cmsgpack.pack(out)

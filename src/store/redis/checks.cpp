@@ -1,61 +1,43 @@
 #include "store/redis/checks.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <array>
 #include <cstdint>
+#include <string_view>
 #include <utility>
 
+#include "store/redis/message_pack.hpp"
 #include "store/redis/script_text.hpp"
 
 namespace tidegate::redis {
 namespace {
 
-/// What the script calls the algorithms.
-std::uint64_t number_of(Algorithm algorithm) {
-  switch (algorithm) {
-    case Algorithm::fixed_window:
-      return 0;
-    case Algorithm::sliding_window_counter:
-      return 1;
-    case Algorithm::token_bucket:
-      return 2;
-    case Algorithm::sliding_window:
-      return 3;
-  }
-  return 0;
+/// An algorithm in Lua: its text, and the name of its function. The scripts know it by its number,
+/// counted from 1.
+struct Twin {
+  Algorithm algorithm;
+  std::string_view text;
+  std::string_view name;
+};
+
+constexpr std::size_t kTwins = 4;
+
+const std::array<Twin, kTwins>& twins() {
+  static const std::array<Twin, kTwins> twins{{
+      {Algorithm::fixed_window, kFixedWindowLua, "fixed"},
+      {Algorithm::sliding_window_counter, kSlidingWindowCounterLua, "counter"},
+      {Algorithm::token_bucket, kTokenBucketLua, "bucket"},
+      {Algorithm::sliding_window, kSlidingWindowLua, "log"},
+  }};
+  return twins;
 }
 
-/// A flat list of numbers as MessagePack, which Redis's Lua unpacks at once.
-class Packer {
- public:
-  void add(std::uint64_t number) {
-    ++size_;
-    if (number < 0x80) {
-      bytes_ += static_cast<char>(number);
-    } else if (number <= 0xffff) {
-      append('\xcd', number, 2);
-    } else if (number <= 0xffff'ffff) {
-      append('\xce', number, 4);
-    } else {
-      append('\xcf', number, 8);
-    }
-  }
-
-  [[nodiscard]] std::string take() {
-    std::string packed;
-    packed.swap(bytes_);
-    append('\xdd', size_, 4);
-    return std::move(bytes_) + packed;
-  }
-
- private:
-  void append(char type, std::uint64_t number, unsigned bytes) {
-    bytes_ += type;
-    while (bytes-- > 0) bytes_ += static_cast<char>(number >> 8 * bytes);
-  }
-
-  std::string bytes_;
-  std::uint64_t size_ = 0;
-};
+std::size_t number_of(Algorithm algorithm) {
+  const auto twin = std::ranges::find(twins(), algorithm, &Twin::algorithm);
+  return 1 + static_cast<std::size_t>(twin - twins().begin());
+}
 
 /// A span of ticks: whole microseconds, and the rest.
 void add_pair(Packer& packer, Ticks ticks) {
@@ -63,14 +45,15 @@ void add_pair(Packer& packer, Ticks ticks) {
   packer.add(ticks % kTicksPerMicro);
 }
 
+/// Numbers of an algorithm in a list, as many for each.
 constexpr std::size_t kParameters = 6;
 
-void add_charge(Packer& packer, const Charge& charge, std::size_t mark) {
+/// What an algorithm wants to know of a charge.
+void add_charge(Packer& packer, const Charge& charge) {
   const Window& window = charge.counter->window;
-  packer.add(number_of(window.algorithm));
+  packer.add(charge.cost);
   packer.add(window.limit);
   packer.add(window.window_us);
-  packer.add(charge.cost);
   std::size_t unused = kParameters;
   if (window.algorithm == Algorithm::token_bucket) {
     add_pair(packer, window.period);
@@ -83,7 +66,92 @@ void add_charge(Packer& packer, const Charge& charge, std::size_t mark) {
     unused -= 2;
   }
   for (; unused > 0; --unused) packer.add(0);
-  packer.add(mark);
+}
+
+/// Whether a charge is the first under its rule that may make a violation.
+bool begins_rule(const Check& check, std::size_t i) {
+  return check.penalties != nullptr && i < check.enforced &&
+         (i == 0 || check.charges[i - 1].counter->rule != check.charges[i].counter->rule);
+}
+
+constexpr std::size_t kPenaltyKeys = 2;  ///< those of the cooldown and of the count
+
+/// Appends the keys of a check: those of penalties, one for each charge, then one mark for each
+/// rule.
+void add_keys(const KeyNames& names, const Check& check, std::vector<std::string>& keys) {
+  if (check.penalties != nullptr) {
+    keys.push_back(names.cooldown(check.client));
+    keys.push_back(names.violations(check.client));
+  }
+  for (const Charge& charge : check.charges) {
+    keys.push_back(names.count(charge.client, *charge.counter));
+  }
+  for (std::size_t i = 0; i < check.enforced; ++i) {
+    if (begins_rule(check, i)) {
+      keys.push_back(names.violation(check.client, *check.charges[i].counter));
+    }
+  }
+}
+
+/// Whether two checks differ in nothing but their clients.
+bool alike(const Check& a, const Check& b) {
+  return a.enforced == b.enforced && a.penalties == b.penalties &&
+         std::ranges::equal(a.charges, b.charges, [](const Charge& one, const Charge& other) {
+           return one.counter == other.counter && one.cost == other.cost;
+         });
+}
+
+std::size_t keys_of(const Check& check) {
+  std::size_t keys = check.charges.size() + (check.penalties != nullptr ? kPenaltyKeys : 0);
+  for (std::size_t i = 0; i < check.enforced; ++i) keys += begins_rule(check, i) ? 1 : 0;
+  return keys;
+}
+
+/// What check.lua wants to know of a check.
+void add_check(Packer& packer, const Check& check) {
+  packer.add(check.charges.size());
+  packer.add(check.enforced);
+  packer.add(keys_of(check));
+  if (check.penalties == nullptr) {
+    packer.add(0);
+  } else {
+    packer.add(check.penalties->multipliers.size());
+    packer.add(check.penalties->detection / kTicksPerMicro);
+    packer.add(check.penalties->threshold);
+    for (const std::uint32_t multiplier : check.penalties->multipliers) packer.add(multiplier);
+  }
+  std::size_t mark = kPenaltyKeys + check.charges.size();
+  for (std::size_t i = 0; i < check.charges.size(); ++i) {
+    const Charge& charge = check.charges[i];
+    packer.add(number_of(charge.counter->window.algorithm));
+    add_charge(packer, charge);
+    if (begins_rule(check, i)) ++mark;
+    packer.add(check.penalties != nullptr && i < check.enforced ? mark : 0);
+  }
+}
+
+bool has_log(const Check& check) {
+  return std::ranges::any_of(check.charges, [](const Charge& charge) {
+    return charge.counter->window.algorithm == Algorithm::sliding_window;
+  });
+}
+
+/// The algorithm of checks that are plain: a charge each by it, and no penalties.
+std::optional<Algorithm> plain_algorithm(std::span<const Check> checks) {
+  std::optional<Algorithm> found;
+  for (const Check& check : checks) {
+    if (check.penalties != nullptr || check.charges.size() != 1) return std::nullopt;
+    const Algorithm algorithm = check.charges.front().counter->window.algorithm;
+    if (found && *found != algorithm) return std::nullopt;
+    found = algorithm;
+  }
+  return found;
+}
+
+bool all_differ(const std::vector<std::string>& keys) {
+  std::vector<std::string_view> sorted(keys.begin(), keys.end());
+  std::ranges::sort(sorted);
+  return std::ranges::adjacent_find(sorted) == sorted.end();
 }
 
 Failure no_reply_of_ours(std::string_view what) {
@@ -92,62 +160,31 @@ Failure no_reply_of_ours(std::string_view what) {
           .message = "the reply to a check is " + std::string(what)};
 }
 
-/// Reads the numbers of a reply one after the other.
-class Numbers {
- public:
-  explicit Numbers(const std::vector<Reply>& elements) : elements_(elements) {}
-
-  /// Nothing where there is none that is not negative.
-  std::optional<std::uint64_t> next() {
-    if (at_ == elements_.size()) return std::nullopt;
-    const Reply& element = elements_[at_++];
-    if (element.kind != Reply::Kind::integer || element.integer < 0) return std::nullopt;
-    return static_cast<std::uint64_t>(element.integer);
-  }
-  const std::string* next_text() {
-    if (at_ == elements_.size() || elements_[at_].kind != Reply::Kind::text) return nullptr;
-    return &elements_[at_++].text;
-  }
-  [[nodiscard]] bool ended() const { return at_ == elements_.size(); }
-
- private:
-  const std::vector<Reply>& elements_;
-  std::size_t at_ = 0;
-};
-
-bool read_verdict(Numbers& numbers, Verdict& verdict) {
-  const auto admitted = numbers.next();
-  const auto remaining = numbers.next();
-  const auto reset_us = numbers.next();
-  const auto retry_after_us = numbers.next();
-  const auto more_after_us = numbers.next();
-  if (!more_after_us || !retry_after_us || !reset_us || !remaining || !admitted || *admitted > 1) {
-    return false;
-  }
-  verdict = {.admitted = *admitted == 1,
+bool read_verdict(Unpacker& reply, Verdict& verdict) {
+  const auto remaining = reply.number();
+  const auto reset_us = reply.number();
+  const auto refused = reply.number();
+  const auto more_after_us = reply.number();
+  if (!more_after_us || !refused || !reset_us || !remaining) return false;
+  verdict = {.admitted = *refused == 0,
              .quota = {.remaining = *remaining,
                        .reset_us = *reset_us,
-                       .retry_after_us = *retry_after_us,
+                       .retry_after_us = *refused == 0 ? 0 : *refused - 1,
                        .more_after_us = *more_after_us}};
   return true;
 }
 
-bool read_answer(Numbers& numbers, CheckAnswer& answer) {
-  constexpr std::uint64_t kLockedOut = 1;
-  constexpr std::uint64_t kNotDecided = 2;
-  const auto result = numbers.next();
-  if (!result || *result > kNotDecided) return false;
-  if (*result == kNotDecided) {
-    const std::string* const error = numbers.next_text();
-    if (error == nullptr || error->empty()) return false;
-    answer.error = *error;
+/// `tells_how`: each begins with how it went.
+bool read_answer(Unpacker& reply, bool tells_how, CheckAnswer& answer) {
+  if (const auto key = reply.text()) {
+    answer.error = fmt::format("WRONGTYPE {} holds what is no state of this limit", *key);
     return true;
   }
-  const auto left_us = numbers.next();
-  if (!left_us) return false;
-  answer.cooldown = {.refused = *result == kLockedOut, .left_us = *left_us};
-  return std::ranges::all_of(
-      answer.verdicts, [&numbers](Verdict& verdict) { return read_verdict(numbers, verdict); });
+  const auto went = tells_how ? reply.number() : 0;
+  if (!went) return false;
+  answer.cooldown = {.refused = *went % 2 == 1, .left_us = *went / 2};
+  return std::ranges::all_of(answer.verdicts,
+                             [&reply](Verdict& verdict) { return read_verdict(reply, verdict); });
 }
 
 }  // namespace
@@ -160,46 +197,30 @@ Slot CheckCodec::slot_of(const Check& check) const {
 Call CheckCodec::encode(std::span<const Check> checks, std::optional<Micros> at) const {
   Call call{.operation = Operation::check,
             .slot = checks.empty() ? Slot{0} : slot_of(checks.front()),
-            .script = &check_script(),
+            .script = &check_scripts().back(),
             .keys = 0,
             .arguments = {}};
+  std::vector<std::string>& keys = call.arguments;
+  for (const Check& check : checks) add_keys(names_, check, keys);
+  call.keys = static_cast<std::uint32_t>(keys.size());
+  const bool differ = all_differ(keys);
+  const std::optional<Algorithm> plain = differ ? plain_algorithm(checks) : std::nullopt;
+  if (plain) call.script = &check_scripts()[number_of(*plain) - 1];
+
   Packer packer;
-  packer.add(checks.size());
-  for (const Check& check : checks) {
-    packer.add(check.enforced);
-    packer.add(check.charges.size());
-    packer.add(check.penalties != nullptr ? 1 : 0);
-    if (check.penalties != nullptr) {
-      packer.add(check.penalties->detection / kTicksPerMicro);
-      packer.add(check.penalties->threshold);
-      packer.add(check.penalties->multipliers.size());
-      for (const std::uint32_t multiplier : check.penalties->multipliers) packer.add(multiplier);
-      call.arguments.push_back(names_.cooldown(check.client));
-      call.arguments.push_back(names_.violations(check.client));
+  if (!plain) packer.add(differ && std::ranges::none_of(checks, has_log) ? 1 : 0);
+  for (auto check = checks.begin(); check != checks.end();) {
+    const auto next = std::find_if_not(check, checks.end(),
+                                       [&](const Check& other) { return alike(*check, other); });
+    packer.add(static_cast<std::uint64_t>(next - check));
+    if (plain) {
+      add_charge(packer, check->charges.front());
+    } else {
+      add_check(packer, *check);
     }
-    for (const Charge& charge : check.charges) {
-      call.arguments.push_back(names_.count(charge.client, *charge.counter));
-    }
-    // One mark for each rule, behind the counts.
-    std::size_t keys = check.charges.size();
-    const Counter* marked = nullptr;
-    for (std::size_t i = 0; i < check.charges.size(); ++i) {
-      const Charge& charge = check.charges[i];
-      std::size_t mark = 0;
-      if (check.penalties != nullptr && i < check.enforced) {
-        if (marked == nullptr || marked->rule != charge.counter->rule) {
-          marked = charge.counter;
-          call.arguments.push_back(names_.violation(check.client, *marked));
-          ++keys;
-        }
-        mark = keys;
-      }
-      add_charge(packer, charge, mark);
-    }
-    packer.add(keys);
+    check = next;
   }
-  call.keys = static_cast<std::uint32_t>(call.arguments.size());
-  call.arguments.push_back(packer.take());
+  call.arguments.push_back(plain ? packer.take_elements() : packer.take_list());
   // Later times are taken as the engine's last, as everywhere.
   call.arguments.push_back(at ? std::to_string(std::min(*at, kLatest / kTicksPerMicro)) : "");
   return call;
@@ -207,14 +228,16 @@ Call CheckCodec::encode(std::span<const Check> checks, std::optional<Micros> at)
 
 std::expected<void, Failure> CheckCodec::decode(const Reply& reply,
                                                 std::span<CheckAnswer> answers) {
-  if (reply.kind != Reply::Kind::array) return std::unexpected(no_reply_of_ours("no array"));
-  Numbers numbers(reply.elements);
+  if (reply.kind != Reply::Kind::text) return std::unexpected(no_reply_of_ours("no text"));
+  Unpacker elements(reply.text);
+  const auto tells_how = elements.number();
+  if (!tells_how || *tells_how > 1) return std::unexpected(no_reply_of_ours("no list of ours"));
   for (CheckAnswer& answer : answers) {
-    if (!read_answer(numbers, answer)) {
+    if (!read_answer(elements, *tells_how == 1, answer)) {
       return std::unexpected(no_reply_of_ours("not what was asked for"));
     }
   }
-  if (!numbers.ended()) return std::unexpected(no_reply_of_ours("longer than what was asked for"));
+  if (!elements.ended()) return std::unexpected(no_reply_of_ours("longer than what was asked for"));
   return {};
 }
 
@@ -230,16 +253,20 @@ Call CheckCodec::forget(std::vector<std::string> keys) {
   return call;
 }
 
-const Script& check_script() {
-  static const Script script = [] {
-    std::string text;
-    for (const std::string_view part : {kBeginLua, kTokenBucketLua, kFixedWindowLua,
-                                        kSlidingWindowCounterLua, kSlidingWindowLua, kCheckLua}) {
-      text += part;
+std::span<const Script> check_scripts() {
+  static const std::array<Script, kTwins + 1> scripts = [] {
+    std::array<Script, kTwins + 1> made;
+    std::string all(kBeginLua);
+    for (std::size_t i = 0; i < kTwins; ++i) {
+      const auto& [algorithm, text, name] = twins()[i];
+      made[i] = make_script(fmt::format("{}{}local decide, strings = {}, {}\n{}", kBeginLua, text,
+                                        name, algorithm != Algorithm::sliding_window, kPlainLua));
+      all += text;
     }
-    return make_script(std::move(text));
+    made.back() = make_script(all + std::string(kCheckLua));
+    return made;
   }();
-  return script;
+  return scripts;
 }
 
 }  // namespace tidegate::redis

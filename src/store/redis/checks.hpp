@@ -1,4 +1,4 @@
-// Checks as calls of the script that decides them, and its replies as answers.
+// Checks as calls of the scripts that decide them, and its replies as answers.
 #pragma once
 
 #include <cstddef>
@@ -51,7 +51,8 @@ class CheckCodec {
   KeyNames names_;
 };
 
-/// The script that decides checks.
-[[nodiscard]] const Script& check_script();
+/// The scripts that decide checks: one for each algorithm, of calls that ask for nothing but plain
+/// checks by it (a charge each, no penalties), and last the one that decides all others.
+[[nodiscard]] std::span<const Script> check_scripts();
 
 }  // namespace tidegate::redis

@@ -4,33 +4,27 @@
 
 #include <array>
 #include <initializer_list>
+#include <string>
 #include <vector>
 
 namespace tidegate::redis {
 namespace {
 
-Reply number(std::int64_t value) {
-  Reply reply;
-  reply.kind = Reply::Kind::integer;
-  reply.integer = value;
-  return reply;
-}
+using std::literals::string_literals::operator""s;
+
 Reply text(std::string value) {
   Reply reply;
   reply.kind = Reply::Kind::text;
   reply.text = std::move(value);
   return reply;
 }
-Reply list(std::vector<Reply> elements) {
-  Reply reply;
-  reply.kind = Reply::Kind::array;
-  reply.elements = std::move(elements);
-  return reply;
-}
-Reply numbers(std::initializer_list<std::int64_t> values) {
-  std::vector<Reply> elements;
-  for (const std::int64_t value : values) elements.push_back(number(value));
-  return list(std::move(elements));
+/// A list as scripts pack it, of numbers below 128.
+Reply numbers(std::initializer_list<std::uint8_t> values) {
+  std::string packed(1, '\xdc');
+  packed += '\0';
+  packed += static_cast<char>(values.size());
+  packed.append(values.begin(), values.end());
+  return text(packed);
 }
 
 class Replies : public testing::Test {
@@ -44,12 +38,13 @@ class Replies : public testing::Test {
 };
 
 TEST_F(Replies, HaveAnAnswerForEachCheck) {
-  ASSERT_TRUE(decode(numbers({0, 7, 1, 10, 20, 0, 30, 0, 11, 21, 31, 41, 1, 9, 1, 5, 6, 0, 8})));
+  ASSERT_TRUE(decode(numbers({1, 14, 10, 20, 0, 30, 11, 21, 32, 41, 19, 5, 6, 0, 8})));
   EXPECT_FALSE(answers_[0].cooldown.refused);
   EXPECT_EQ(answers_[0].cooldown.left_us, 7U);
   EXPECT_TRUE(verdicts_[0].admitted);
   EXPECT_EQ(verdicts_[0].quota.remaining, 10U);
   EXPECT_EQ(verdicts_[0].quota.reset_us, 20U);
+  EXPECT_EQ(verdicts_[0].quota.retry_after_us, 0U);
   EXPECT_EQ(verdicts_[0].quota.more_after_us, 30U);
   EXPECT_FALSE(verdicts_[1].admitted);
   EXPECT_EQ(verdicts_[1].quota.retry_after_us, 31U);
@@ -58,29 +53,35 @@ TEST_F(Replies, HaveAnAnswerForEachCheck) {
   EXPECT_EQ(verdicts_[2].quota.remaining, 5U);
 }
 
+TEST_F(Replies, MayHaveNothingToTellOfCooldowns) {
+  ASSERT_TRUE(decode(numbers({0, 10, 20, 0, 30, 11, 21, 32, 41, 5, 6, 0, 8})));
+  EXPECT_FALSE(answers_[0].cooldown.refused);
+  EXPECT_EQ(answers_[0].cooldown.left_us, 0U);
+  EXPECT_EQ(verdicts_[1].quota.remaining, 11U);
+  EXPECT_EQ(verdicts_[2].quota.more_after_us, 8U);
+}
+
 TEST_F(Replies, MaySayThatOneCheckWasNotDecided) {
-  std::vector<Reply> elements{number(2), text("WRONGTYPE k")};
-  for (const int value : {0, 0, 1, 5, 6, 0, 8}) elements.push_back(number(value));
-  ASSERT_TRUE(decode(list(std::move(elements))));
-  EXPECT_EQ(answers_[0].error, "WRONGTYPE k");
+  ASSERT_TRUE(decode(text("\x97\x01\xa1k\x00\x05\x06\x00\x08"s)));
+  EXPECT_EQ(answers_[0].error, "WRONGTYPE k holds what is no state of this limit");
   EXPECT_EQ(answers_[1].error, "");
   EXPECT_EQ(verdicts_[2].quota.remaining, 5U);
 }
 
 TEST_F(Replies, OfAnotherFormAreRefused) {
-  EXPECT_FALSE(decode(number(1)));
-  EXPECT_FALSE(decode(list({})));
-  EXPECT_FALSE(decode(numbers({0, 7, 1, 10, 20, 0, 30, 0, 11, 21, 31, 41, 1, 9, 1, 5, 6, 0})))
-      << "cut";
-  EXPECT_FALSE(decode(numbers({0, 7, 1, 10, 20, 0, 30, 0, 11, 21, 31, 41, 1, 9, 1, 5, 6, 0, 8, 0})))
-      << "longer";
-  EXPECT_FALSE(decode(numbers({0, 7, 2, 10, 20, 0, 30, 0, 11, 21, 31, 41, 1, 9, 1, 5, 6, 0, 8})))
-      << "admitted 2";
-  EXPECT_FALSE(decode(numbers({0, -7, 1, 10, 20, 0, 30, 0, 11, 21, 31, 41, 1, 9, 1, 5, 6, 0, 8})))
-      << "negative";
-  EXPECT_FALSE(decode(numbers({3, 7, 1, 10, 20, 0, 30, 0, 11, 21, 31, 41, 1, 9, 1, 5, 6, 0, 8})))
-      << "result 3";
-  EXPECT_FALSE(decode(list({number(2), number(1)}))) << "an error that is no text";
+  Reply number;
+  number.kind = Reply::Kind::integer;
+  EXPECT_FALSE(decode(number));
+  EXPECT_FALSE(decode(Reply{}));
+  EXPECT_FALSE(decode(text("")));
+  EXPECT_FALSE(decode(text("OK"))) << "no list";
+  EXPECT_FALSE(decode(numbers({}))) << "nothing";
+  EXPECT_FALSE(decode(numbers({2, 10, 20, 0, 30, 11, 21, 32, 41, 5, 6, 0, 8}))) << "begins with 2";
+  EXPECT_FALSE(decode(numbers({0, 10, 20, 0, 30, 11, 21, 32, 41, 5, 6, 0}))) << "cut";
+  EXPECT_FALSE(decode(numbers({0, 10, 20, 0, 30, 11, 21, 32, 41, 5, 6, 0, 8, 0}))) << "longer";
+  EXPECT_FALSE(decode(numbers({0, 10, 20, 0, 30, 0xff, 21, 32, 41, 5, 6, 0, 8}))) << "negative";
+  EXPECT_FALSE(decode(numbers({0, 10, 20, 0, 30, 0xc0, 21, 32, 41, 5, 6, 0, 8}))) << "no number";
+  EXPECT_FALSE(decode(text("\x97\x01\x00\xa1k\x05\x06\x00\x08"s))) << "a key among answers";
 }
 
 TEST(Calls, NameTheKeysOfEveryCheck) {
@@ -106,6 +107,49 @@ TEST(Calls, NameTheKeysOfEveryCheck) {
   EXPECT_EQ(call.arguments[6], "1234");
   EXPECT_EQ(call.slot, slot_of(names.cooldown({1, 2})));
   EXPECT_EQ(codec.encode(checks).arguments[6], "") << "then Redis's own time";
+}
+
+/// Checks of one charge each, by these algorithms and of these clients.
+class CallsOfPlainChecks : public testing::Test {
+ protected:
+  const Script* script(std::initializer_list<std::pair<Algorithm, std::uint64_t>> asked) {
+    std::vector<Charge> charges;
+    charges.reserve(asked.size());
+    std::vector<Check> checks;
+    for (const auto& [algorithm, client] : asked) {
+      const auto found = std::ranges::find(counters_, algorithm,
+                                           [](const Counter& c) { return c.window.algorithm; });
+      charges.push_back({.counter = &*found, .client = {client, 2}, .cost = 1});
+      checks.push_back({.charges = {&charges.back(), 1},
+                        .enforced = 1,
+                        .penalties = nullptr,
+                        .client = {client, 2}});
+    }
+    return codec_.encode(checks).script;
+  }
+
+  CallsOfPlainChecks() {
+    for (const Algorithm algorithm : {Algorithm::token_bucket, Algorithm::sliding_window}) {
+      Counter& counter = counters_.emplace_back();
+      counter.window =
+          make_window(algorithm, {.limit = 5, .window = std::chrono::seconds(1), .burst = {}});
+      counter.rule_name = "r";
+    }
+  }
+
+  std::vector<Counter> counters_;
+  const CheckCodec codec_{KeyNames("p", "n")};
+};
+
+TEST_F(CallsOfPlainChecks, HaveAScriptForEachAlgorithm) {
+  constexpr auto kBucket = Algorithm::token_bucket;
+  constexpr auto kLog = Algorithm::sliding_window;
+  const Script* const general = &check_scripts().back();
+  EXPECT_EQ(script({{kBucket, 1}}), script({{kBucket, 1}, {kBucket, 2}}));
+  EXPECT_NE(script({{kBucket, 1}}), script({{kLog, 1}}));
+  EXPECT_NE(script({{kBucket, 1}}), general);
+  EXPECT_EQ(script({{kBucket, 1}, {kLog, 2}}), general);
+  EXPECT_EQ(script({{kBucket, 1}, {kBucket, 1}}), general) << "its values are read at once";
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// The parts of the script that decides checks, in the order in which they are joined. The twins of
+// The parts of the scripts that decide checks. The twins of
 // the algorithms lie beside them in src/algo/.
 #pragma once
 
@@ -12,6 +12,7 @@ extern const std::string_view kTokenBucketLua;
 extern const std::string_view kFixedWindowLua;
 extern const std::string_view kSlidingWindowCounterLua;
 extern const std::string_view kSlidingWindowLua;
+extern const std::string_view kPlainLua;
 extern const std::string_view kCheckLua;
 
 }  // namespace tidegate::redis
