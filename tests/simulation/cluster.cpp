@@ -41,7 +41,7 @@ std::string Cluster::refusal(const RedisNode& node, const std::vector<std::strin
   const bool uncovered = std::ranges::any_of(
       all, [&](const RedisNode* owner) { return 2 * missed_by(*owner) > all.size(); });
   if (cut_off || uncovered) return "CLUSTERDOWN The cluster is down";
-  const std::size_t here = static_cast<std::size_t>(
+  const auto here = static_cast<std::size_t>(
       std::ranges::count_if(keys, [&](const std::string& key) { return node.holds(key); }));
   const auto moving = moving_.find(slot);
   const RedisNode& owner = *map_of(node).owners[slot];

@@ -47,11 +47,11 @@ class Fabric {
 
   ConnectionId connect(Party from, Peer& client, Party to);
   /// The end that sends is told by whose `from_client` it is.
-  void send(ConnectionId connection, bool from_client, std::string_view bytes);
+  void send(ConnectionId id, bool from_client, std::string_view bytes);
   /// One end hangs up: what it has sent arrives before that, and it hears nothing more.
-  void close(ConnectionId connection, bool by_client);
+  void close(ConnectionId id, bool by_client);
   /// Both ends lose it, with all that is under way.
-  void reset(ConnectionId connection);
+  void reset(ConnectionId id);
   /// All connections of a party whose machine or process has ended; `end` says which side it is.
   void reset_all_of(const Peer& peer);
   /// A connection at random; 0: there is none.

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "tests/simulation/cluster.hpp"
@@ -47,8 +48,8 @@ struct Cast {
 
 class Faults {
  public:
-  Faults(World& world, Fabric& fabric, const Cast& cast)
-      : world_(world), fabric_(fabric), cast_(cast) {}
+  Faults(World& world, Fabric& fabric, Cast cast)
+      : world_(world), fabric_(fabric), cast_(std::move(cast)) {}
 
   /// Plans faults from `first` on; gives when the last of them is over.
   Micros plan(Micros first, Micros last, std::size_t faults);

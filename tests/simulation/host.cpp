@@ -230,8 +230,9 @@ Host::Host(World& world, Fabric& fabric, Ledger& ledger, const Settings& setting
       skew_(skew),
       find_(std::move(find)),
       wanted_workers_(workers),
-      memory_(static_cast<std::byte*>(
-          std::aligned_alloc(kPage, MemoryStore::bytes_needed(kGeometry)))) {
+      memory_(
+          static_cast<std::byte*>(std::aligned_alloc(kPage, MemoryStore::bytes_needed(kGeometry))),
+          &std::free) {
   set_up();
 }
 

@@ -107,10 +107,6 @@ class Host {
 
  private:
   friend class Worker;
-  struct Free {
-    void operator()(std::byte* memory) const { std::free(memory); }
-  };
-
   void set_up();
 
   World& world_;
@@ -122,7 +118,7 @@ class Host {
   Find find_;
   std::size_t wanted_workers_;
   GuardMemory guards_{};
-  std::unique_ptr<std::byte, Free> memory_;
+  std::unique_ptr<std::byte, decltype(&std::free)> memory_;
   std::vector<std::vector<Counter>> counters_;  ///< of the settings, bound to the memory
   std::unique_ptr<MemoryStore> store_;
   std::size_t outages_ = 0;  ///< that its log has begun and not ended

@@ -112,8 +112,8 @@ std::vector<std::vector<Asked>> read_checks(std::size_t script, std::string_view
 
 /// The log of a sliding window at a time that is not before its newest.
 struct Log {
-  Log(const Value& value, const Window& window, Micros now) {
-    at = value.log.empty() ? now : std::max(now, value.log.back());
+  Log(const Value& value, const Window& window, Micros now)
+      : at(value.log.empty() ? now : std::max(now, value.log.back())) {
     const auto old = [&](Micros stamp) { return stamp + window.window_us <= at; };
     const auto first = std::ranges::find_if_not(value.log, old);
     stamps.assign(first, value.log.end());

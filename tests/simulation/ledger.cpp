@@ -137,22 +137,22 @@ void Ledger::check_bound(const Client& client, const Counter& counter,
   std::uint64_t in_window = 0;
   auto first = taken.begin();
   Micros before = 0;
-  for (auto each = taken.begin(); each != taken.end(); ++each) {
+  for (const Taken& each : taken) {
     bool above = false;
     if (window.algorithm == Algorithm::token_bucket) {
-      level -= std::min(level, ticks_from_micros(each->at - before));
-      level += each->cost * window.period;
-      before = each->at;
+      level -= std::min(level, ticks_from_micros(each.at - before));
+      level += each.cost * window.period;
+      before = each.at;
       above = level > window.burst;
     } else {
-      in_window += each->cost;
-      for (; first->at + window.window_us <= each->at; ++first) in_window -= first->cost;
+      in_window += each.cost;
+      for (; first->at + window.window_us <= each.at; ++first) in_window -= first->cost;
       above = in_window > most_in_window(window);
     }
     if (!above) continue;
     violated("bound", fmt::format("{} got more than {} allows under {} {}/{} us, at {} us",
                                   client.name, most_in_window(window), to_string(window.algorithm),
-                                  window.limit, window.window_us, each->at - World::kBegin));
+                                  window.limit, window.window_us, each.at - World::kBegin));
     return;
   }
 }

@@ -36,7 +36,7 @@ std::string Sentinel::execute(const std::vector<std::string>& words) const {
 }
 
 Sentinels::Sentinels(World& world, Fabric& fabric, std::vector<std::unique_ptr<RedisNode>>& nodes,
-                     std::vector<Party> parties, const Options& options)
+                     const std::vector<Party>& parties, const Options& options)
     : world_(world), fabric_(fabric), nodes_(nodes), options_(options) {
   for (const Party party : parties) {
     sentinels_.push_back(std::make_unique<Sentinel>(fabric, party));

@@ -50,7 +50,7 @@ class Sentinels {
   };
 
   Sentinels(World& world, Fabric& fabric, std::vector<std::unique_ptr<RedisNode>>& nodes,
-            std::vector<Party> parties, const Options& options);
+            const std::vector<Party>& parties, const Options& options);
 
   [[nodiscard]] const std::vector<std::unique_ptr<Sentinel>>& all() const { return sentinels_; }
   [[nodiscard]] std::uint64_t elections() const { return elections_; }

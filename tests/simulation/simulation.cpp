@@ -245,8 +245,8 @@ class Run {
     if (number >= host.workers().size()) return;
     std::vector<Worker::Wanted> wanted;
     for (std::uint64_t i = world_.between(1, 6); i > 0; --i) {
-      Client& client = world_.one_in(3) ? add_client(true, settings_.limits.size() - 1)
-                                        : *world_.one_of(returning_);
+      const Client& client = world_.one_in(3) ? add_client(true, settings_.limits.size() - 1)
+                                              : *world_.one_of(returning_);
       const std::uint64_t capacity = settings_.limits[client.group][0].window.capacity;
       const std::uint64_t cost = client.once || !world_.one_in(6)
                                      ? 1

@@ -35,7 +35,7 @@ class World {
   void run_until(Micros end) {
     while (!events_.empty() && events_.top().time <= end) {
       // The queue shows its top as constant, and it is popped at once.
-      Action action = std::move(const_cast<Event&>(events_.top()).action);
+      const Action action = std::move(const_cast<Event&>(events_.top()).action);
       now_ = events_.top().time;
       events_.pop();
       action();
