@@ -1,13 +1,13 @@
 -- The twin of token_bucket.hpp. Numbers of ticks would leave the 53 bits that a double holds, so
 -- each is a pair (us, ticks of 1/5040 us), and only their signs are asked for as one number.
--- p[i + 4..]: T, C and c x T, as pairs. State: the TAT. Value: 1, us in 7 bytes, ticks in 2.
+-- p[i + 4..]: T, C and c x T, as pairs. State: the TAT. Value: us in 7 bytes, ticks in 2.
 
 local function bucket(i, n, cost)
   local us, ticks, value = now, 0, held[n]
   if value then
-    if #value ~= 10 then return nil end
-    local kind, tat_us, tat_ticks = struct.unpack('>BI7I2', value)
-    if kind ~= 1 or tat_ticks >= 5040 then return nil end
+    if #value ~= 9 then return nil end
+    local tat_us, tat_ticks = struct.unpack('>I7I2', value)
+    if tat_ticks >= 5040 then return nil end
     if tat_us >= now then us, ticks = tat_us, tat_ticks end
   end
   -- The room from the TAT to now + C, which the TAT does not exceed.
@@ -23,7 +23,7 @@ local function bucket(i, n, cost)
     if left_us * 5040 + left_ticks >= 0 then
       us, ticks, room_us, room_ticks = us + cost_us, ticks + cost_ticks, left_us, left_ticks
       if ticks >= 5040 then us, ticks = us + 1, ticks - 5040 end
-      stored = struct.pack('>BI7I2', 1, us, ticks)
+      stored = struct.pack('>I7I2', us, ticks)
     else
       refused = 1 - left_us + math.ceil(-left_ticks / 5040)
     end

@@ -8,24 +8,23 @@
 -- as it is once the cost is taken. Then, if that has to be written, what store() is to be told. Nil:
 -- there is a stranger's value.
 local p = {cmsgpack.unpack(ARGV[1])}
-local now, more = ARGV[2], 86400000
-if now == '' then
+local now, more = tonumber(ARGV[2]), 86400000000
+if not now then
   local time = redis.call('TIME')
-  now, more = time[1] * 1000000 + time[2], 1000
-else
-  now = tonumber(now)
+  now, more = time[1] * 1000000 + time[2], 1000000
 end
 
 -- What keys hold, by their numbers. False: nothing, or what is no string.
 local held
 
+local beyond = more - now + 999
 -- Writes a value, from a place in the old one on or in place of all of it, and has it live until a
 -- time, when its state equals never-seen, and a second more. Without a time it lives on as it does.
 -- (Where times are handed in, nobody knows how they pass: a day more, and whoever hands them in cleans
 -- up.) False: there is a value of somebody else, of another type; it stays as it is.
 local function store(n, value, until_us, offset)
   local key = KEYS[n]
-  local life = until_us and string.format('%d', (until_us - now + 999) / 1000 + more)
+  local life = until_us and string.format('%d', (until_us + beyond) / 1000)
   if offset then
     redis.call('SETRANGE', key, offset, value)
     if life then redis.call('PEXPIRE', key, life) end
