@@ -1,6 +1,6 @@
 -- The twin of sliding_window_counter.hpp. p[i + 4..]: u, the slice in us, and n, slices to a window.
 -- State: start of the current window, the current and the previous count.
--- Value: 3, the start in 7 bytes of us, both counts in 4.
+-- Value: the start in 7 bytes of us, both counts in 4.
 
 -- How far into a window the weight of `previous` units first is at most `allowed`.
 local function counter_elapsed(i, previous, allowed)
@@ -22,9 +22,9 @@ local function counter(i, n, cost)
   local elapsed = now % window
   local start, current, previous = now - elapsed, 0, 0
   if value then
-    if #value ~= 16 then return nil end
-    local kind, charged, counted, before = struct.unpack('>BI7I4I4', value)
-    if kind ~= 3 or charged % window ~= 0 then return nil end
+    if #value ~= 15 then return nil end
+    local charged, counted, before = struct.unpack('>I7I4I4', value)
+    if charged % window ~= 0 then return nil end
     if charged >= start then
       -- A window that has not begun is one at its beginning.
       if charged > start then start, elapsed = charged, 0 end
@@ -49,7 +49,7 @@ local function counter(i, n, cost)
     refused = 1 + counter_admits_at(i, start, current, previous, cost) - now
   elseif cost > 0 then
     current, left = current + cost, left - cost
-    stored = struct.pack('>BI7I4I4', 3, start, current, previous)
+    stored = struct.pack('>I7I4I4', start, current, previous)
   end
   local reset = 0
   if current > 0 then

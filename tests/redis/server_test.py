@@ -361,5 +361,56 @@ class Replays(RedisTest):
         self.assertIn(b"Redis: refused", done.stderr)
 
 
+class AccessLists(RedisTest):
+    """A user of Redis with the rights that the document names, and no others."""
+
+    DOCUMENT = HERE.parents[1] / "docs" / "redis.md"
+    LIMITS = (
+        # plain checks, and those of two windows with penalties
+        "",
+        'windows = [{ limit = 9, window = "2h" }]\n'
+        "[rate_limiting.progressive_penalties]\nenabled = true\n")
+
+    def rights(self) -> tuple[list[str], list[str], list[str]]:
+        """Those of every user, those of operators besides, and the keys."""
+        [sentence] = re.findall("The user needs.*", self.DOCUMENT.read_text())
+        everybody, operators, *_, keys = re.findall("`([+~][^`]*)`", sentence)
+        return everybody.split(), operators.split(), keys.split()
+
+    def serve_limited(self, redis, more: str, rights: list[str]):
+        redis("ACL", "SETUSER", "limiter", "reset", "on", ">secret", *rights)
+        redis("CONFIG", "RESETSTAT")
+        return self.serve(rules(redis, more).replace(
+            redis.url, f"redis://limiter:secret@127.0.0.1:{redis.port}/1"))
+
+    def test_name_all_that_serving_needs_and_no_more(self):
+        everybody, _, keys = self.rights()
+        used: set[str] = set()
+        for algorithm in ("token_bucket", "sliding_window", "sliding_window_counter",
+                          "fixed_window"):
+            for more in self.LIMITS:
+                with self.subTest(algorithm=algorithm, more=more):
+                    redis = self.redis()
+                    server = self.serve_limited(redis, f'algorithm = "{algorithm}"\n{more}',
+                                                everybody + keys)
+                    self.assertEqual(self.statuses(server, 8), {200: 5, 429: 3})
+                    self.assertEqual(redis("ACL", "LOG"), [])
+                    used.update(re.findall(r"cmdstat_(\w+):", redis("INFO", "commandstats")))
+        mine = {"acl|log", "acl", "config|resetstat", "config", "info"}
+        self.assertEqual(used - mine, {right.removeprefix("+") for right in everybody})
+
+    def test_name_what_operators_need(self):
+        everybody, operators, keys = self.rights()
+        redis = self.redis()
+        server = self.serve_limited(redis, "", everybody + operators + keys)
+        self.assertEqual(self.statuses(server, 6), {200: 5, 429: 1})
+        self.tidegate(server, "peek", "ip:127.0.0.1")
+        for whom in (["ip:127.0.0.1"], ["--rule", "default", "--all-clients"]):
+            self.tidegate(server, "reset", *whom)
+            self.eventually(lambda: self.ask(server).status == 200)
+            self.assertEqual(self.statuses(server, 5), {200: 4, 429: 1})
+        self.assertEqual(redis("ACL", "LOG"), [])
+
+
 if __name__ == "__main__":
     harness.main()

@@ -197,10 +197,11 @@ std::expected<Executed, std::string> execute_checks(std::string_view sha1,
       }
       if (passes[i]) group[i].cost = 0;
       const Quota quota = quota_of(group[i], value, now);
-      reply.add(quota.remaining);
+      const bool at_length = !plain || !passes[i];
+      reply.add(2 * quota.remaining + (at_length ? 1 : 0));
       reply.add(quota.reset_us);
-      reply.add(passes[i] ? 0 : 1 + quota.retry_after_us);
       reply.add(quota.more_after_us);
+      if (at_length) reply.add(passes[i] ? 0 : 1 + quota.retry_after_us);
       if (value.expires_at == 0) data.erase(group[i].key);
     }
   }

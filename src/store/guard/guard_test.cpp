@@ -125,10 +125,9 @@ class AGuard : public testing::Test {
   std::unique_ptr<Guard> guard_;
 };
 
-// Packed lists (see check.lua): 0; what remains, when all is back, 0 or 1 and the wait, when one
-// more is.
-constexpr std::string_view kAdmitted = "$6\r\n\x95\0\4\x0c\0\x0c\r\n"sv;
-constexpr std::string_view kDenied = "$14\r\n\x95\0\0\xce\x03\x93\x87\0\xce\0\xb7\x1b\1\x0c\r\n"sv;
+// Packed lists (see check.lua): four remain, and all are back after 12 us; none does, for 12 s.
+constexpr std::string_view kAdmitted = "$5\r\n\x94\0\x08\x0c\x0c\r\n"sv;
+constexpr std::string_view kDenied = "$14\r\n\x95\0\1\xce\x03\x93\x87\0\x0c\xce\0\xb7\x1b\1\r\n"sv;
 
 TEST_F(AGuard, AsksAllOfATurnInOneCall) {
   make(FailureMode::fail_closed);
@@ -259,7 +258,7 @@ TEST_F(AGuard, TellsOneClientsForeignValueFromAnOutage) {
   Asked good(counter_, 2);
   ASSERT_FALSE(guard_->ask(foreign, now_));
   send(good);
-  reply("$8\r\n\x96\0\xa1k\4\x0c\0\x0c\r\n"sv);
+  reply("$7\r\n\x95\0\xa1k\x08\x0c\x0c\r\n"sv);
   EXPECT_EQ(foreign.by, AnsweredBy::fail_closed);
   EXPECT_EQ(good.by, AnsweredBy::store);
   EXPECT_TRUE(good.verdict.admitted);

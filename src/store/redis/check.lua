@@ -12,10 +12,11 @@
 --
 -- Answers a packed list: 1, as each check begins with how it went. That is 0; or the us that a cooldown
 -- lasts, doubled, and 1 more if the cooldown refused the check. (Where no check has anything to tell
--- the list may begin with 0: then this is left out.) Then for each charge what remains, the us until
--- its whole allowance is back, 0 if it was admitted, else 1 and the us until it would be, and the us
--- until one more is left. Of a check that was not decided there is only the name of a key: it holds
--- what is no state of ours.
+-- the list may begin with 0: then this is left out.) Then for each charge three numbers or four: what
+-- remains, doubled, and 1 more if there is a fourth; the us until its whole allowance is back; the us
+-- until one more is left. The fourth is 0 if the charge was admitted, as it was without one, else 1
+-- and the us until it would be. Of a check that was not decided there is only the name of a key: it
+-- holds what is no state of ours.
 p = p[1]
 held = p[1] == 1 and redis.call('MGET', unpack(KEYS)) or {}
 local out, o = {1}, 1
@@ -36,12 +37,12 @@ local values, tills, offsets = {}, {}, {}
 local function decide(first, last, at, key, looks_only)
   local admitted, answers = true, o
   for c = first, last do
-    local i, n, refused = at + (c - 1) * STRIDE, key + c
+    local i, n, left, refused = at + (c - 1) * STRIDE, key + c
     if p[i] ~= LOG then read(n) end
-    out[o + 1], out[o + 2], refused, out[o + 4], values[c], tills[c], offsets[c] =
+    left, out[o + 2], refused, out[o + 3], values[c], tills[c], offsets[c] =
       algorithms[p[i]](i, n, looks_only and 0 or p[i + 1])
-    if not refused then return nil, n end
-    out[o + 3] = refused
+    if not left then return nil, n end
+    out[o + 1], out[o + 4] = 2 * left + 1, refused
     admitted = admitted and refused == 0
     o = o + 4
   end
@@ -50,7 +51,9 @@ local function decide(first, last, at, key, looks_only)
       local i, n = at + (c - 1) * STRIDE, key + c
       if not admitted then
         local answer = answers + 4 * (c - first)
-        out[answer + 1], out[answer + 2], out[answer + 3], out[answer + 4] = algorithms[p[i]](i, n, 0)
+        local left
+        left, out[answer + 2], out[answer + 4], out[answer + 3] = algorithms[p[i]](i, n, 0)
+        out[answer + 1] = 2 * left + 1
       elseif not store(n, values[c], tills[c], offsets[c]) then
         return nil, n
       end
@@ -102,7 +105,7 @@ end
 local function tightest(charges, answer)
   local which, left, reset
   for c = 1, charges do
-    if out[answer + 2] > 0 and (not which or out[answer] < left or
+    if out[answer + 3] > 0 and (not which or out[answer] < left or
                                 out[answer] == left and out[answer + 1] > reset) then
       which, left, reset = c, out[answer], out[answer + 1]
     end

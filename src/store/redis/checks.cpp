@@ -163,11 +163,12 @@ Failure no_reply_of_ours(std::string_view what) {
 bool read_verdict(Unpacker& reply, Verdict& verdict) {
   const auto remaining = reply.number();
   const auto reset_us = reply.number();
-  const auto refused = reply.number();
   const auto more_after_us = reply.number();
-  if (!more_after_us || !refused || !reset_us || !remaining) return false;
+  if (!remaining || !reset_us || !more_after_us) return false;
+  const auto refused = *remaining % 2 == 1 ? reply.number() : 0;
+  if (!refused) return false;
   verdict = {.admitted = *refused == 0,
-             .quota = {.remaining = *remaining,
+             .quota = {.remaining = *remaining / 2,
                        .reset_us = *reset_us,
                        .retry_after_us = *refused == 0 ? 0 : *refused - 1,
                        .more_after_us = *more_after_us}};

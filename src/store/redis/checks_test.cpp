@@ -38,7 +38,7 @@ class Replies : public testing::Test {
 };
 
 TEST_F(Replies, HaveAnAnswerForEachCheck) {
-  ASSERT_TRUE(decode(numbers({1, 14, 10, 20, 0, 30, 11, 21, 32, 41, 19, 5, 6, 0, 8})));
+  ASSERT_TRUE(decode(numbers({1, 14, 20, 20, 30, 23, 21, 41, 32, 19, 11, 6, 8, 0})));
   EXPECT_FALSE(answers_[0].cooldown.refused);
   EXPECT_EQ(answers_[0].cooldown.left_us, 7U);
   EXPECT_TRUE(verdicts_[0].admitted);
@@ -54,7 +54,7 @@ TEST_F(Replies, HaveAnAnswerForEachCheck) {
 }
 
 TEST_F(Replies, MayHaveNothingToTellOfCooldowns) {
-  ASSERT_TRUE(decode(numbers({0, 10, 20, 0, 30, 11, 21, 32, 41, 5, 6, 0, 8})));
+  ASSERT_TRUE(decode(numbers({0, 20, 20, 30, 23, 21, 41, 32, 10, 6, 8})));
   EXPECT_FALSE(answers_[0].cooldown.refused);
   EXPECT_EQ(answers_[0].cooldown.left_us, 0U);
   EXPECT_EQ(verdicts_[1].quota.remaining, 11U);
@@ -62,7 +62,7 @@ TEST_F(Replies, MayHaveNothingToTellOfCooldowns) {
 }
 
 TEST_F(Replies, MaySayThatOneCheckWasNotDecided) {
-  ASSERT_TRUE(decode(text("\x97\x01\xa1k\x00\x05\x06\x00\x08"s)));
+  ASSERT_TRUE(decode(text("\x96\x01\xa1k\x00\x0a\x06\x08"s)));
   EXPECT_EQ(answers_[0].error, "WRONGTYPE k holds what is no state of this limit");
   EXPECT_EQ(answers_[1].error, "");
   EXPECT_EQ(verdicts_[2].quota.remaining, 5U);
@@ -76,12 +76,12 @@ TEST_F(Replies, OfAnotherFormAreRefused) {
   EXPECT_FALSE(decode(text("")));
   EXPECT_FALSE(decode(text("OK"))) << "no list";
   EXPECT_FALSE(decode(numbers({}))) << "nothing";
-  EXPECT_FALSE(decode(numbers({2, 10, 20, 0, 30, 11, 21, 32, 41, 5, 6, 0, 8}))) << "begins with 2";
-  EXPECT_FALSE(decode(numbers({0, 10, 20, 0, 30, 11, 21, 32, 41, 5, 6, 0}))) << "cut";
-  EXPECT_FALSE(decode(numbers({0, 10, 20, 0, 30, 11, 21, 32, 41, 5, 6, 0, 8, 0}))) << "longer";
-  EXPECT_FALSE(decode(numbers({0, 10, 20, 0, 30, 0xff, 21, 32, 41, 5, 6, 0, 8}))) << "negative";
-  EXPECT_FALSE(decode(numbers({0, 10, 20, 0, 30, 0xc0, 21, 32, 41, 5, 6, 0, 8}))) << "no number";
-  EXPECT_FALSE(decode(text("\x97\x01\x00\xa1k\x05\x06\x00\x08"s))) << "a key among answers";
+  EXPECT_FALSE(decode(numbers({2, 20, 20, 30, 23, 21, 41, 32, 10, 6, 8}))) << "begins with 2";
+  EXPECT_FALSE(decode(numbers({0, 20, 20, 30, 23, 21, 41, 32, 10, 6}))) << "cut";
+  EXPECT_FALSE(decode(numbers({0, 20, 20, 30, 23, 21, 41, 32, 10, 6, 8, 0}))) << "longer";
+  EXPECT_FALSE(decode(numbers({0, 20, 0xff, 30, 23, 21, 41, 32, 10, 6, 8}))) << "negative";
+  EXPECT_FALSE(decode(numbers({0, 20, 0xc0, 30, 23, 21, 41, 32, 10, 6, 8}))) << "no number";
+  EXPECT_FALSE(decode(text("\x96\x01\x00\xa1k\x0a\x06\x08"s))) << "a key among answers";
 }
 
 TEST(Calls, NameTheKeysOfEveryCheck) {
