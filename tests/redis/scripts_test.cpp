@@ -399,7 +399,7 @@ int run(std::uint64_t schedules, std::uint64_t seed) {
   for (std::uint64_t first = 0; first < schedules && wrong < 5; first += kSchedulesAtOnce) {
     wrong += comparison.run(first, std::min<std::uint64_t>(kSchedulesAtOnce, schedules - first));
   }
-  const bool enough = comparison.cut_short * 1'000 <= schedules;
+  const bool enough = comparison.cut_short <= 1 + schedules / 1'000;
   fmt::print("{} schedules ({} cut short{}), {} decisions, {} mismatches (seed {})\n", schedules,
              comparison.cut_short, enough ? "" : ": too many", comparison.decisions, wrong, seed);
   return wrong == 0 && enough ? 0 : 1;

@@ -4,6 +4,7 @@ import collections
 import concurrent.futures
 import json
 import pathlib
+import re
 import signal
 import subprocess
 import time
