@@ -1,5 +1,5 @@
-// The parts of the scripts that decide checks. The twins of
-// the algorithms lie beside them in src/algo/.
+// The parts of the scripts that decide checks, which checks.cpp joins. The twins of the algorithms
+// lie beside their C++ in src/algo/.
 #pragma once
 
 #include <string>
