@@ -1,6 +1,6 @@
-"""What one decision costs through Redis: the server, in processor time, against the scripts that are
-usually written; and its client, against redis-py's asyncio client with the same script. Medians of
-five rounds that take turns, with one redis-server each on this machine."""
+"""What one decision costs through Redis, in processor time: of the server, against the scripts that
+are usually written; and of its client, against redis-py's asyncio client with the same script.
+Medians of five rounds that take turns, with one redis-server each on this machine."""
 
 import argparse
 import json
