@@ -38,12 +38,16 @@ def build_rate() -> list[str | pathlib.Path]:
     return [BUILD / "rate"]
 
 
-def build_limits() -> list[str | pathlib.Path]:
-    python = BUILD / "limits/bin/python"
+def build_python(name: str) -> list[str | pathlib.Path]:
+    python = BUILD / name / "bin/python"
     if not python.with_name("pip").exists():
-        run(sys.executable, "-m", "venv", BUILD / "limits")
-    run(python, "-m", "pip", "install", "--quiet", "-r", HERE / "limits/requirements.txt")
-    return [python, HERE / "limits/limits_peer.py"]
+        run(sys.executable, "-m", "venv", BUILD / name)
+    run(python, "-m", "pip", "install", "--quiet", "-r", HERE / name / "requirements.txt")
+    return [python, HERE / name / f"{name}_peer.py"]
+
+
+def build_limits() -> list[str | pathlib.Path]:
+    return build_python("limits")
 
 
 @dataclasses.dataclass

@@ -10,17 +10,15 @@
 
 #include "bench/fail.hpp"
 #include "bench/measure.hpp"
-#include "store/redis/checks.hpp"
+#include "bench/redis_checks.hpp"
 #include "tests/redis/redis_server.hpp"
 
 namespace tidegate::bench {
 namespace {
 
-using redis::CheckCodec;
 using redis::RedisServer;
 using Words = std::vector<std::string>;
 
-constexpr std::size_t kClients = 10'000;
 constexpr std::size_t kDecisions = 64'000;
 constexpr std::size_t kPipeline = 64;  ///< calls on their way at once
 constexpr int kRounds = 5;
@@ -77,34 +75,12 @@ double cost_us(const RedisServer& server, redisContext& connection, const Way& w
   return (cpu_us(server) - before) / static_cast<double>(kDecisions);
 }
 
-Counter counter_of(Algorithm algorithm, std::chrono::seconds window) {
-  Counter counter;
-  counter.window = make_window(algorithm, {.limit = 100, .window = window, .burst = {}});
-  counter.rule_name = "default";
-  return counter;
-}
-
 /// Of `batch` clients, each with these windows.
-redis::Call checks_of(std::size_t first, std::size_t batch, std::span<const Counter> counters) {
-  static const CheckCodec codec{redis::KeyNames("ratelimit", "bench")};
-  std::vector<std::vector<Charge>> charges(batch);
-  std::vector<Check> checks;
-  for (std::size_t i = 0; i < batch; ++i) {
-    const Hash128 client{(first + i) % kClients, 7};
-    for (const Counter& counter : counters) charges[i].push_back({&counter, client, 1});
-    checks.push_back({.charges = charges[i],
-                      .enforced = charges[i].size(),
-                      .penalties = nullptr,
-                      .client = client});
-  }
-  return codec.encode(checks);
-}
-
 Way ours(std::string name, std::size_t batch, std::vector<Counter> counters) {
   const auto kept = std::make_shared<std::vector<Counter>>(std::move(counters));
-  return {std::move(name), checks_of(0, batch, *kept).script->text, batch,
+  return {std::move(name), call_of(0, batch, *kept).script->text, batch,
           [batch, kept](std::size_t first) {
-            const redis::Call call = checks_of(first, batch, *kept);
+            const redis::Call call = call_of(first, batch, *kept);
             Words words{std::to_string(call.keys)};
             words.insert(words.end(), call.arguments.begin(), call.arguments.end());
             return words;
@@ -113,7 +89,7 @@ Way ours(std::string name, std::size_t batch, std::vector<Counter> counters) {
 
 std::string key_of(std::size_t client) { return fmt::format("peer:{}", client % kClients); }
 
-void measure_scripts(const std::string& peers, const std::string& only) {
+void measure_scripts(const std::string& peers) {
   using namespace std::chrono_literals;
   const auto now_us = [] {
     return std::chrono::duration_cast<std::chrono::microseconds>(
@@ -148,7 +124,6 @@ void measure_scripts(const std::string& peers, const std::string& only) {
     ways.push_back(ours(fmt::format("sliding_window, batches of {}", batch), batch, {logged}));
   }
 
-  std::erase_if(ways, [&](const Way& way) { return way.name.find(only) == std::string::npos; });
   const RedisServer server;
   const auto connection = server.connect();
   std::vector<std::vector<double>> costs(ways.size());
@@ -169,6 +144,5 @@ void measure_scripts(const std::string& peers, const std::string& only) {
 }  // namespace tidegate::bench
 
 int main(int count, char** arguments) {
-  tidegate::bench::measure_scripts(count > 1 ? arguments[1] : "bench/peers",
-                                   count > 2 ? arguments[2] : "");
+  tidegate::bench::measure_scripts(count > 1 ? arguments[1] : "bench/peers");
 }

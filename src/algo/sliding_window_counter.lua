@@ -1,6 +1,6 @@
--- The twin of sliding_window_counter.hpp. p[i + 4..]: u, the slice in us, and n, slices to a window.
--- State: start of the current window, the current and the previous count.
--- Value: the start in 7 bytes of us, both counts in 4.
+-- The twin of sliding_window_counter.hpp. p[i + 4..]: u, the slice in us, and n, slices to a
+-- window. State: start of the current window, the current and the previous count. Value: the start
+-- in 7 bytes of us, both counts in 4.
 
 -- How far into a window the weight of `previous` units first is at most `allowed`.
 local function counter_elapsed(i, previous, allowed)

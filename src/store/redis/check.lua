@@ -1,22 +1,26 @@
--- Decides checks, one after the other: requests with their charges, of which those of enforced rules
--- are one group, all or nothing, and those of shadow rules another.
+-- Decides checks, one after the other: requests with their charges, of which those of enforced
+-- rules are one group, all or nothing, and those of shadow rules another.
 --
--- The list: 1 if the values of all keys may be read at once: they differ, and none is a log. Then what
--- checks ask, one description for as many successive ones as are alike:
---   number of these checks, of their charges, of those enforced, of their keys, of multipliers,
---   if there are multipliers: the us in which violations are counted, the threshold, multipliers;
---   for each charge: algorithm, cost, limit, window in us, six numbers of the algorithm, and which of
---   the check's keys marks violations of its rule (0: none does).
--- The keys of a check: with multipliers those of the cooldown and of the count of violations, then
+-- ARGV[1] is a list, which becomes p. First 1 if the values of all keys may be read at once, as
+-- they differ and none is a log; else 0. Then what checks ask, once for as many successive ones as
+-- are alike:
+--   the number of these checks; of one of them: how many charges, how many of them enforced, how
+--   many keys, and how many multipliers (0: no penalties);
+--   if there are multipliers: the us in which violations are counted, the threshold, the
+--   multipliers;
+--   for each charge: 1 fixed, 2 counter, 3 bucket or 4 log; cost, limit, window, and six numbers
+--   (see begin.lua); which of the check's keys marks violations of its rule (0: none does).
+-- The keys of a check: with penalties those of the cooldown and of the count of violations, then
 -- one for each charge, then the marks.
 --
--- Answers a packed list: 1, as each check begins with how it went. That is 0; or the us that a cooldown
--- lasts, doubled, and 1 more if the cooldown refused the check. (Where no check has anything to tell
--- the list may begin with 0: then this is left out.) Then for each charge three numbers or four: what
--- remains, doubled, and 1 more if there is a fourth; the us until its whole allowance is back; the us
--- until one more is left. The fourth is 0 if the charge was admitted, as it was without one, else 1
--- and the us until it would be. Of a check that was not decided there is only the name of a key: it
--- holds what is no state of ours.
+-- The answer is a packed list. It begins with 1: then each check begins with how it went. (With 0
+-- that is left out, as no cooldown has anything to do with any.) For each check
+--   how it went: 0, or twice the us that a cooldown lasts which it began, or that and 1 more where
+--   one refused it;
+--   for each charge: twice what remains, and 1 more if a fourth number follows; the us until the
+--   whole allowance is back; the us until one more is left; fourth, 0 if it was admitted, else 1
+--   and the us until it would be. Without a fourth it was admitted.
+-- Of a check that was not decided there is but a text, the name of the key with a stranger's value.
 p = p[1]
 held = p[1] == 1 and redis.call('MGET', unpack(KEYS)) or {}
 local out, o = {1}, 1
@@ -32,8 +36,8 @@ end
 -- What is written once all charges of a group are admitted.
 local values, tills, offsets = {}, {}, {}
 
--- One group: charges first to last of a check, of which charge 1 stands at p[at] and has the key
--- of number key + 1. Nil: a key is a stranger's, whose number is told. Else whether it was admitted.
+-- One group: charges first to last of a check, of which charge 1 stands at p[at] and has the key of
+-- number key + 1. Nil: a key is a stranger's, whose number is told. Else whether it was admitted.
 local function decide(first, last, at, key, looks_only)
   local admitted, answers = true, o
   for c = first, last do
@@ -114,8 +118,8 @@ local function tightest(charges, answer)
   return which
 end
 
--- One check, which stands at p[at], its charges at p[i]: how it went. Or nil and the number of a key
--- that is a stranger's.
+-- One check, which stands at p[at], its charges at p[i]: how it went. Or nil and the number of a
+-- key that is a stranger's.
 local function check(at, i, key)
   local charges, enforced, penalties = p[at + 1], p[at + 2], p[at + 4] > 0
   local cooldown_key, count_key = key + 1, key + 2

@@ -1,6 +1,9 @@
--- Decides plain checks: each of one charge, all by one algorithm, `decide`, without penalties; all
--- keys differ. ARGV[1] is no list but its numbers: for successive charges that are alike how many there
--- are, and what the algorithm wants to know of one. The answer is a list as that of check.lua.
+-- Decides plain checks: each of one charge, all by one algorithm, without penalties, and all keys
+-- differ. `decide` is the algorithm; `strings`: its values are strings to be read at once.
+--
+-- ARGV[1] are numbers one after the other. For as many successive charges as are alike: how many
+-- there are; cost, limit, window, and six numbers (see begin.lua). The answer is a list as
+-- check.lua's, and begins with 0.
 held = strings and redis.call('MGET', unpack(KEYS)) or {}
 local out, o = {0, nil, nil, nil}, 1
 local i, n = 1, 0
