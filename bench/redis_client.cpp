@@ -71,7 +71,7 @@ class Asking final : redis::Listener {
   }
   void on_exchange(redis::Operation, Micros) override {}
   void on_error(redis::Operation, redis::ErrorType) override {}
-  void on_ready(Micros) override {}
+  void on_ready(std::uint64_t, Micros) override {}
   void on_remark(std::string_view, std::string_view) override {}
 
   const Counter counter_ = counter_of(Algorithm::token_bucket, std::chrono::seconds(60));
