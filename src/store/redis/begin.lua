@@ -40,6 +40,5 @@ local function store(n, value, until_us, offset)
       redis.call('SET', key, value, 'PX', life_ms)  -- fails as it did, if it did
     end
   end
-  held[n] = value
   return true
 end
