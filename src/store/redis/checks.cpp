@@ -35,7 +35,7 @@ const std::array<Twin, kTwins>& twins() {
 }
 
 std::size_t number_of(Algorithm algorithm) {
-  const auto twin = std::ranges::find(twins(), algorithm, &Twin::algorithm);
+  const auto* const twin = std::ranges::find(twins(), algorithm, &Twin::algorithm);
   return 1 + static_cast<std::size_t>(twin - twins().begin());
 }
 
