@@ -69,9 +69,10 @@ class Ways(ReloadTest):
 
     def test_the_command_needs_a_segment(self):
         server = self.serve(rules(5), environment=ENVIRONMENT)
-        server.segment = harness.unique_name()
-        server.write(rules(6))
-        done = subprocess.run([harness.COMMAND, "reload", "--config", server.config],
+        config = server.config.with_name("other.toml")
+        config.write_text(server.config.read_text().replace(server.segment,
+                                                            harness.unique_name()))
+        done = subprocess.run([harness.COMMAND, "reload", "--config", config],
                               capture_output=True, text=True, timeout=harness.WITHIN_S,
                               env=harness.variables() | ENVIRONMENT)
         self.assertEqual(done.returncode, 1)
