@@ -1,0 +1,113 @@
+"""Carries the bytes of the Redis client with the transports of an asyncio loop."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+
+class Driver:
+    """Does what a native network asks, and tells it what became of that. One for each loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop):
+        self.network: Any = None  # set by the native side
+        self._loop = loop
+        self._links: dict[int, _Link] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    # What the native network asks.
+
+    def open(self, link: int, host: str, port: int, path: str) -> None:
+        self._links[link] = _Link(self, link, self._loop, host, port, path)
+
+    def write(self, link: int, data: bytes) -> None:
+        self._links[link].write(data)
+
+    def close(self, link: int) -> None:
+        if (known := self._links.pop(link, None)) is not None:
+            known.forget()
+
+    def wake(self, seconds: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(seconds, self._woken)
+
+    def end_turn(self) -> None:
+        self._loop.call_soon(self._turn_ended)
+
+    # What happens.
+
+    def _woken(self) -> None:
+        self._timer = None
+        if not self._closed:
+            self.network.woken()
+
+    def _turn_ended(self) -> None:
+        if not self._closed:
+            self.network.turn_ended()
+
+    def opened(self, link: int) -> None:
+        self.network.opened(link)
+
+    def received(self, link: int, data: bytes) -> None:
+        self.network.received(link, data)
+
+    def lost(self, link: int, error: BaseException | None) -> None:
+        if self._links.pop(link, None) is not None:
+            message = str(error) if error else "the connection was closed"
+            self.network.lost(link, isinstance(error, TimeoutError), message)
+
+    def shut_down(self) -> None:
+        """Nothing is told from here on."""
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        for link in list(self._links):
+            self.close(link)
+
+
+class _Link(asyncio.Protocol):
+    """One connection, or an attempt to have one."""
+
+    def __init__(self, driver: Driver, number: int, loop: asyncio.AbstractEventLoop, host: str,
+                 port: int, path: str):
+        self._driver: Driver | None = driver
+        self._number = number
+        self._transport: asyncio.Transport | None = None
+        connecting = (loop.create_unix_connection(lambda: self, path) if path else
+                      loop.create_connection(lambda: self, host, port))
+        self._attempt = loop.create_task(connecting)
+        self._attempt.add_done_callback(self._attempted)
+
+    def _attempted(self, attempt: asyncio.Task) -> None:
+        if not attempt.cancelled() and (error := attempt.exception()) is not None:
+            if self._driver is not None:
+                self._driver.lost(self._number, error)
+
+    def write(self, data: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def forget(self) -> None:
+        self._driver = None
+        self._attempt.cancel()
+        if self._transport is not None:
+            self._transport.abort()
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport) -> None:
+        self._transport = transport
+        if self._driver is None:
+            transport.abort()
+        else:
+            self._driver.opened(self._number)
+
+    def data_received(self, data: bytes) -> None:
+        if self._driver is not None:
+            self._driver.received(self._number, data)
+
+    def connection_lost(self, error) -> None:
+        if self._driver is not None:
+            self._driver.lost(self._number, error)
