@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <span>
 #include <utility>
 
 #include "adapters/posix/load_text.hpp"
@@ -20,12 +22,24 @@ Fault fault_of(const LoadedConfig& loaded, std::string_view key, std::string mes
   return {loaded.file, 0, 0, std::string(key), std::move(message)};
 }
 
+/// An endpoint that is configured comes before a rule of the program of the same name.
+RateLimitConfig with_rules(RateLimitConfig config, const ProgramRules& rules) {
+  const std::size_t configured = config.endpoints.size();
+  for (const EndpointConfig& rule : rules) {
+    const std::span known(config.endpoints.data(), configured);
+    if (std::ranges::find(known, rule.name, &EndpointConfig::name) == known.end()) {
+      config.endpoints.push_back(rule);
+    }
+  }
+  return config;
+}
+
 /// Compiles and binds. Within a turn.
 std::expected<std::shared_ptr<Generation>, Error> make(const Segment& segment, LoadedConfig loaded,
-                                                       bool alone) {
+                                                       const ProgramRules& rules, bool alone) {
   const bool shared_by_hosts = loaded.config.backend == BackendKind::redis;
-  auto policy =
-      Policy::compile(loaded.config, shared_by_hosts ? redis_hash_key(loaded) : segment.hash_key());
+  auto policy = Policy::compile(with_rules(loaded.config, rules),
+                                shared_by_hosts ? redis_hash_key(loaded) : segment.hash_key());
   if (!policy) return std::unexpected(policy.error());
   const StoreGeometry geometry{loaded.config.memory.capacity, loaded.config.memory.log_slots};
   auto store = MemoryStore::attach(segment.store_memory(), geometry);
@@ -87,16 +101,18 @@ std::string joined(const Faults& faults) {
 }
 
 std::expected<std::shared_ptr<Generation>, Faults> try_to_put_in_force(const Segment& segment,
-                                                                       const LoadedConfig& loaded) {
+                                                                       const LoadedConfig& loaded,
+                                                                       const ProgramRules& rules) {
   const std::string text = text_of(loaded);
   if (text.size() > kMaxConfigBytes) return std::unexpected(Faults{too_long(loaded)});
-  auto made = make(segment, loaded, false);
+  auto made = make(segment, loaded, rules, false);
   if (!made) return std::unexpected(Faults{fault_of(loaded, "", made.error().message)});
   (*made)->number = segment.config().write(text, source_of(loaded));
   return std::move(*made);
 }
 
-std::expected<std::shared_ptr<Generation>, Faults> take_up_within_turn(const Segment& segment) {
+std::expected<std::shared_ptr<Generation>, Faults> take_up_within_turn(const Segment& segment,
+                                                                       const ProgramRules& rules) {
   const auto text = segment.config().read();
   if (!text) {
     return std::unexpected(Faults{
@@ -104,7 +120,7 @@ std::expected<std::shared_ptr<Generation>, Faults> take_up_within_turn(const Seg
   }
   auto loaded = load_text(text->text, text->source);
   if (!loaded) return std::unexpected(std::move(loaded.error()));
-  auto made = make(segment, std::move(*loaded), false);
+  auto made = make(segment, std::move(*loaded), rules, false);
   if (!made) return std::unexpected(Faults{{text->source, 0, 0, "", made.error().message}});
   (*made)->number = text->generation;
   return std::move(*made);
@@ -126,7 +142,7 @@ std::expected<Opened, Error> open_and_put_in_force(const LoadedConfig& loaded) {
   const auto turn = segment->enter();
   if (!turn) return std::unexpected(turn.error());
   const auto before = segment->config().read();
-  auto made = make(*segment, loaded, turn->alone());
+  auto made = make(*segment, loaded, {}, turn->alone());
   if (!made) return std::unexpected(made.error());
   const bool same = before && before->text == text;
   (*made)->number = same ? before->generation : segment->config().write(text, source_of(loaded));
@@ -140,13 +156,14 @@ std::expected<Opened, Error> open_in_force(const RateLimitConfig& config) {
   if (!segment) return std::unexpected(segment.error());
   const auto turn = segment->take_turn();
   if (!turn) return std::unexpected(turn.error());
-  auto made = take_up_within_turn(*segment);
+  auto made = take_up_within_turn(*segment, {});
   if (!made) return std::unexpected(Error{joined(made.error())});
   return Opened{std::move(*segment), std::move(*made), std::nullopt};
 }
 
 std::expected<std::shared_ptr<Generation>, Faults> put_in_force(const Segment& segment,
-                                                                const LoadedConfig& loaded) {
+                                                                const LoadedConfig& loaded,
+                                                                const ProgramRules& rules) {
   const auto turn = segment.take_turn();
   if (!turn) return std::unexpected(Faults{fault_of(loaded, "", turn.error().message)});
   Faults faults;
@@ -155,8 +172,8 @@ std::expected<std::shared_ptr<Generation>, Faults> put_in_force(const Segment& s
       faults = what_must_stay(old->config, loaded);
     }
   }
-  auto done =
-      faults.empty() ? try_to_put_in_force(segment, loaded) : std::unexpected(std::move(faults));
+  auto done = faults.empty() ? try_to_put_in_force(segment, loaded, rules)
+                             : std::unexpected(std::move(faults));
   if (done) {
     segment.config().note_done();
   } else {
@@ -165,10 +182,11 @@ std::expected<std::shared_ptr<Generation>, Faults> put_in_force(const Segment& s
   return done;
 }
 
-std::expected<std::shared_ptr<Generation>, Faults> take_up(const Segment& segment) {
+std::expected<std::shared_ptr<Generation>, Faults> take_up(const Segment& segment,
+                                                           const ProgramRules& rules) {
   const auto turn = segment.take_turn();
   if (!turn) return std::unexpected(Faults{{"", 0, 0, "", turn.error().message}});
-  return take_up_within_turn(segment);
+  return take_up_within_turn(segment, rules);
 }
 
 void note_refused(const Segment& segment, const Faults& faults) {

@@ -44,14 +44,19 @@ struct Opened {
 
 using Faults = std::vector<Fault>;
 
+/// What a program has declared itself.
+using ProgramRules = std::vector<EndpointConfig>;
+
 /// A reload: puts a configuration in force for all processes of the segment, or says everything
 /// that is wrong and changes nothing. Counted in the segment's configuration state either way.
+/// `rules` come with it in this process alone.
 [[nodiscard]] std::expected<std::shared_ptr<Generation>, Faults> put_in_force(
-    const Segment& segment, const LoadedConfig& loaded);
+    const Segment& segment, const LoadedConfig& loaded, const ProgramRules& rules);
 
-/// The generation in force, with the environment of this process. For whoever sees that its number
-/// has changed. Faults are those that the environment makes.
-[[nodiscard]] std::expected<std::shared_ptr<Generation>, Faults> take_up(const Segment& segment);
+/// The generation in force, with the environment and the rules of this process. For whoever sees
+/// that its number has changed. Faults are those that the environment makes.
+[[nodiscard]] std::expected<std::shared_ptr<Generation>, Faults> take_up(const Segment& segment,
+                                                                         const ProgramRules& rules);
 
 /// For logs: the file of a configuration, or what it is instead.
 [[nodiscard]] std::string source_of(const LoadedConfig& loaded);

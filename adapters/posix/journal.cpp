@@ -38,26 +38,33 @@ void Journal::write_decision(const Request& request, const Decision& decision, L
   }
   line_.clear();
   append_log_line(decision, level, wall_us(), request_id, suppressed, line_);
-  write_line();
+  write_line(level);
 }
 
 void Journal::write_event(LogLevel level, std::string_view event, std::string_view message) {
   const std::lock_guard lock(mutex_);
   line_.clear();
   append_log_line(level, wall_us(), event, message, line_);
-  write_line();
+  write_line(level);
+}
+
+bool Journal::write(LogLevel level, std::string_view line) {
+  if (!sink_ || name_ != "stderr") return file_.write(line);
+  if (line.ends_with('\n')) line.remove_suffix(1);
+  sink_(level, line);
+  return true;
 }
 
 /// Writes `line_`, or counts it as lost and says so: at once to standard error, if that is not the
 /// log itself, and in the log as soon as it takes lines again.
-void Journal::write_line() {
+void Journal::write_line(LogLevel level) {
   if (lost_lines_ != 0) {
     std::string gap;
     append_log_line(LogLevel::warning, wall_us(), "log_lines_lost",
                     fmt::format("{} lines before this one could not be written", lost_lines_), gap);
-    if (file_.write(gap)) lost_lines_ = 0;
+    if (write(LogLevel::warning, gap)) lost_lines_ = 0;
   }
-  if (lost_lines_ == 0 && file_.write(line_)) return;
+  if (lost_lines_ == 0 && write(level, line_)) return;
   on_lost_();
   if (lost_lines_++ != 0) return;
   line_.clear();

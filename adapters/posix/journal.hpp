@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "adapters/posix/log_file.hpp"
 #include "observe/log_gate.hpp"
@@ -36,13 +37,17 @@ class Journal {
   [[nodiscard]] std::expected<void, Error> change_file(const std::string& name);
   /// Opens the file again under its name.
   [[nodiscard]] std::expected<void, Error> reopen();
+  /// Takes the lines that would go to standard error. Before the journal is shared.
+  void log_to(std::function<void(LogLevel, std::string_view)> sink) { sink_ = std::move(sink); }
   /// For a child of fork: its requests get numbers of their own.
   void after_fork();
 
  private:
-  void write_line();
+  void write_line(LogLevel level);
+  bool write(LogLevel level, std::string_view line);
 
   std::function<void()> on_lost_;
+  std::function<void(LogLevel, std::string_view)> sink_;
   std::mutex mutex_;  ///< guards what follows
   LogFile file_;
   std::string name_;

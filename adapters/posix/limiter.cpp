@@ -77,11 +77,21 @@ std::expected<std::unique_ptr<Limiter>, Error> Limiter::open(const LoadedConfig&
   return limiter;
 }
 
+Micros Limiter::Impl::now_us() const {
+  const Micros moved = moved_us.load(std::memory_order_relaxed);
+  return moved == 0 ? segment.now_us() : stopped_now_us + moved - 1;
+}
+
+Micros Limiter::Impl::wall_us() const {
+  const Micros moved = moved_us.load(std::memory_order_relaxed);
+  return moved == 0 ? coarse_wall_us() : stopped_wall_us + moved - 1;
+}
+
 Times Limiter::Impl::look_around() {
   if (config_state.generation() != taken_up.load(std::memory_order_relaxed)) [[unlikely]] {
     see_whether_reloaded();
   }
-  const Times times{.now_us = segment.now_us(), .wall_us = coarse_wall_us()};
+  const Times times{.now_us = now_us(), .wall_us = wall_us()};
   see_whether_keys_changed(times.wall_us);
   return times;
 }
@@ -91,7 +101,7 @@ std::shared_ptr<const posix::Generation> Limiter::Impl::shared_generation() cons
 }
 
 BreakerState Limiter::Impl::breaker_state() const {
-  return state_of(instruments.guards(), segment.now_us());
+  return state_of(instruments.guards(), now_us());
 }
 
 std::string_view Limiter::Impl::redis_health() const {
@@ -169,7 +179,7 @@ std::expected<std::vector<WindowState>, Error> Limiter::peek(std::string_view cl
                                                              std::string_view tier) const {
   const auto generation = impl_->shared_generation();
   if (generation->config().backend == BackendKind::memory) {
-    return generation->engine->peek(client, rule, tier, impl_->segment.now_us());
+    return generation->engine->peek(client, rule, tier, impl_->now_us());
   }
   auto peek = posix::redis_peek(*generation, client, rule, tier);
   if (!peek) return std::unexpected(peek.error());
@@ -179,7 +189,7 @@ std::expected<std::vector<WindowState>, Error> Limiter::peek(std::string_view cl
 std::expected<std::size_t, Error> Limiter::reset(std::string_view client, std::string_view rule) {
   const auto generation = impl_->shared_generation();
   if (generation->config().backend == BackendKind::memory) {
-    return generation->engine->reset(client, rule, impl_->segment.now_us());
+    return generation->engine->reset(client, rule, impl_->now_us());
   }
   auto forgotten = posix::redis_reset(*generation, client, rule);
   impl_->instruments.note_reset();
@@ -189,7 +199,7 @@ std::expected<std::size_t, Error> Limiter::reset(std::string_view client, std::s
 std::expected<bool, Error> Limiter::reset_rule(std::string_view rule) {
   const auto generation = impl_->shared_generation();
   if (generation->config().backend == BackendKind::memory) {
-    return generation->engine->reset_rule(rule, impl_->segment.now_us());
+    return generation->engine->reset_rule(rule, impl_->now_us());
   }
   const auto& rules = generation->engine->policy().rules();
   if (std::ranges::find(rules, rule, &Rule::name) == rules.end()) return false;
@@ -209,13 +219,12 @@ std::string Limiter::admin_token() const {
   return found == generation->loaded.secrets.end() ? "" : found->second;
 }
 RenderOptions Limiter::render_options() const { return impl_->render_options; }
-// Of the limiter, because a clock belongs to it. NOLINTNEXTLINE(*-member-functions-to-static)
-std::uint64_t Limiter::wall_us() const { return coarse_wall_us(); }
+std::uint64_t Limiter::wall_us() const { return impl_->wall_us(); }
 
 void Limiter::refresh() {
   impl_->see_whether_reloaded();
-  impl_->see_whether_keys_changed(coarse_wall_us());
-  impl_->instruments.refresh(*impl_->generations.pin()->store, impl_->segment.now_us());
+  impl_->see_whether_keys_changed(impl_->wall_us());
+  impl_->instruments.refresh(*impl_->generations.pin()->store, impl_->now_us());
 }
 
 Status Limiter::status() const {
@@ -233,7 +242,7 @@ Status Limiter::status() const {
   const auto generation = impl_->generations.pin();
   status.failure_mode = to_string(generation->config().failure_mode);
   status.warnings = generation->loaded.warnings;
-  impl_->instruments.read(*generation->engine, *generation->store, impl_->segment.now_us(),
+  impl_->instruments.read(*generation->engine, *generation->store, impl_->now_us(),
                           generation->config().top_clients, status);
   return status;
 }
@@ -254,9 +263,8 @@ Health Limiter::health() const {
     latency_ms = static_cast<double>(impl_->instruments.redis.last_check_us()) / 1e3;
   } else {
     const auto start = SteadyClock::now();
-    const auto looked =
-        generation->engine->peek("ip:local", generation->engine->policy().default_rule().name,
-                                 "anonymous", impl_->segment.now_us());
+    const auto looked = generation->engine->peek(
+        "ip:local", generation->engine->policy().default_rule().name, "anonymous", impl_->now_us());
     latency_ms = std::chrono::duration<double, std::milli>(SteadyClock::now() - start).count();
   }
   std::string_view status = redis ? impl_->redis_health() : "ok";
@@ -283,6 +291,21 @@ void Limiter::log_event(std::string_view event, std::string_view message) {
 }
 
 void Limiter::count_admin_denied() { impl_->instruments.counters.count_admin_denied(); }
+
+void Limiter::log_to(LogSink sink) { impl_->journal.log_to(std::move(sink)); }
+
+bool Limiter::stop_clock() {
+  if (!impl_->generations.pin()->config().memory.segment.empty()) return false;
+  if (impl_->moved_us != 0) return true;
+  impl_->stopped_now_us = impl_->now_us();
+  impl_->stopped_wall_us = impl_->wall_us();
+  impl_->moved_us = 1;
+  return true;
+}
+
+void Limiter::advance(std::chrono::microseconds by) {
+  if (impl_->moved_us != 0 && by.count() > 0) impl_->moved_us += static_cast<Micros>(by.count());
+}
 
 void Limiter::warn_identity(std::string_view reason, std::string_view message) {
   impl_->instruments.counters.count_warning(reason);

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "adapters/posix/background.hpp"
 #include "adapters/posix/file_watch.hpp"
@@ -27,6 +28,9 @@ struct Limiter::Impl {
                const Decision& decision) noexcept;
   void write_event(LogLevel level, std::string_view event, std::string_view message);
 
+  /// The segment's clock and the wall clock, or where they were stopped.
+  [[nodiscard]] Micros now_us() const;
+  [[nodiscard]] Micros wall_us() const;
   /// Whatever has to be noticed before a decision, and its time.
   Times look_around();
   /// There is no memory for a decision: an outage of the limiter, which the failure mode answers.
@@ -63,6 +67,14 @@ struct Limiter::Impl {
   std::mutex keys_mutex;            ///< guards what follows
   std::string keys_error;           ///< why the keys of tokens are older than their file
   std::optional<std::string> file;  ///< that reload() reads; nothing: wherever load_config looks
+
+  /// How far the clocks were moved since they were stopped, plus one; 0: they run.
+  std::atomic<Micros> moved_us{0};
+  Micros stopped_now_us = 0;
+  Micros stopped_wall_us = 0;
+
+  std::mutex rules_mutex;  ///< guards what follows, and is held while another generation is made
+  std::vector<EndpointConfig> rules;  ///< that the program has declared
 
   posix::RedisWaiting waiting;  ///< decisions of whoever has no event loop
 

@@ -1,6 +1,7 @@
 // How a limiter takes up another configuration, and other keys of tokens.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -8,6 +9,25 @@
 #include "adapters/posix/load_text.hpp"
 
 namespace tidegate {
+namespace {
+
+/// What is wrong with rules of a program. They are checked as endpoints, which have patterns.
+std::vector<Fault> faults_of(const std::vector<EndpointConfig>& rules) {
+  RateLimitConfig config;
+  for (const EndpointConfig& rule : rules) {
+    EndpointConfig& endpoint = config.endpoints.emplace_back(rule);
+    endpoint.pattern = fmt::format("/{}", config.endpoints.size());
+  }
+  std::vector<Fault> faults = validate(config);
+  for (std::size_t i = 0; i < rules.size(); ++i) {
+    if (rules[i].pattern.empty() && rules[i].methods.empty()) continue;
+    faults.push_back({"", 0, 0, fmt::format("rate_limiting.endpoints[{}].pattern", i),
+                      "allowed: none, and no methods; the program itself says where a rule holds"});
+  }
+  return faults;
+}
+
+}  // namespace
 
 void Limiter::Impl::write_refused(const posix::Faults& faults) {
   std::string message = "the rules stay as they are";
@@ -27,8 +47,9 @@ void Limiter::Impl::use(std::shared_ptr<posix::Generation> generation) {
 }
 
 void Limiter::Impl::take_up_what_is_in_force() {
+  const std::lock_guard lock(rules_mutex);
   const std::uint64_t number = config_state.generation();
-  auto next = posix::take_up(segment);
+  auto next = posix::take_up(segment, rules);
   if (!next) {
     // Once: the next reload may be better.
     taken_up = number;
@@ -72,7 +93,8 @@ void Limiter::Impl::read_keys_again() {
     same = same && now && *now == text;
   }
   if (same) return note_keys_error("");
-  auto next = posix::take_up(segment);
+  const std::lock_guard lock(rules_mutex);
+  auto next = posix::take_up(segment, rules);
   if (!next) return note_keys_error(to_string(next.error().front()));
   use(std::move(*next));
   note_keys_error("");
@@ -105,7 +127,8 @@ std::expected<std::uint64_t, std::vector<Fault>> Limiter::reload() {
 }
 
 std::expected<std::uint64_t, std::vector<Fault>> Limiter::reload(const LoadedConfig& config) {
-  auto next = posix::put_in_force(impl_->segment, config);
+  const std::lock_guard lock(impl_->rules_mutex);
+  auto next = posix::put_in_force(impl_->segment, config, impl_->rules);
   if (!next) {
     impl_->write_refused(next.error());
     return std::unexpected(std::move(next.error()));
@@ -115,6 +138,25 @@ std::expected<std::uint64_t, std::vector<Fault>> Limiter::reload(const LoadedCon
   impl_->write_event(LogLevel::info, "configuration_reloaded",
                      fmt::format("generation {}, from {}", number, posix::source_of(config)));
   return number;
+}
+
+std::expected<void, std::vector<Fault>> Limiter::declare(std::vector<EndpointConfig> rules) {
+  if (auto faults = faults_of(rules); !faults.empty()) return std::unexpected(std::move(faults));
+  const std::lock_guard lock(impl_->rules_mutex);
+  std::vector<EndpointConfig> all = impl_->rules;
+  for (EndpointConfig& rule : rules) {
+    const auto known = std::ranges::find(all, rule.name, &EndpointConfig::name);
+    if (known == all.end()) {
+      all.push_back(std::move(rule));
+    } else {
+      *known = std::move(rule);
+    }
+  }
+  auto next = posix::take_up(impl_->segment, all);
+  if (!next) return std::unexpected(std::move(next.error()));
+  impl_->rules = std::move(all);
+  impl_->use(std::move(*next));
+  return {};
 }
 
 std::uint64_t Limiter::count_reload_request() {

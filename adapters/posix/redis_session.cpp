@@ -57,11 +57,11 @@ RedisSession::RedisSession(Limiter& limiter, MakeNetwork make_network, std::size
     : impl_(*limiter.impl_), make_network_(std::move(make_network)), sharers_(sharers) {}
 
 RedisSession::~RedisSession() {
-  for (const auto& line : lines_) line->guard->shut_down(impl_.segment.now_us());
+  for (const auto& line : lines_) line->guard->shut_down(impl_.now_us());
 }
 
 void RedisSession::connect() {
-  const Micros now = impl_.segment.now_us();
+  const Micros now = impl_.now_us();
   const auto generation = impl_.generations.pin()->shared_from_this();
   Line& line = line_for(generation);
   line.guard->client().connect(now);
@@ -152,7 +152,7 @@ RedisSession::Line& RedisSession::line_for(const std::shared_ptr<const Generatio
   }
   auto line = std::make_unique<Line>();
   line->generation = generation;
-  line->network = make_network_([this] { return impl_.segment.now_us(); });
+  line->network = make_network_([this] { return impl_.now_us(); });
   line->guard = std::make_unique<Guard>(
       Guard::options_of(config, random_number()), std::move(*options),
       redis::CheckCodec(redis::KeyNames(config.redis.key_prefix, config.name_space)),

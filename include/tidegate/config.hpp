@@ -62,8 +62,8 @@ struct TierConfig {
 };
 
 struct EndpointConfig {
-  std::string name;  ///< names the counters; default: methods, if given, and the pattern
-  std::string pattern;
+  std::string name;     ///< names the counters; default: methods, if given, and the pattern
+  std::string pattern;  ///< "" matches nothing: of a rule that a program declares and names itself
   std::vector<std::string> methods;  ///< empty: all. GET includes HEAD
   LimitConfig limit;
   std::map<std::string, LimitConfig> tiers;

@@ -40,6 +40,10 @@ struct Request {
   std::optional<std::string_view> tier = {};
   std::optional<std::uint64_t> cost =
       {};  ///< instead of the rule's cost; 0 looks and takes nothing
+  /// Name of the rule to decide by, instead of the one that the target meets: one that the program
+  /// has declared (Limiter::declare) or an endpoint of the configuration. Endpoints that are exempt
+  /// are not asked then. A name that nobody has declared is the default rule.
+  std::optional<std::string_view> rule = {};
 };
 
 enum class Outcome : std::uint8_t {

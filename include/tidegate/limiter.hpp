@@ -21,8 +21,10 @@
 // With Boost.Beast, take RateLimitMiddleware of beast.hpp, which does this for each request.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -73,6 +75,14 @@ class Limiter {
   /// With the backend "redis" it waits for the answer, at most `decision_timeout`; a server with an
   /// event loop does not want that (see beast.hpp).
   void decide(const Request& request, Decision& out) noexcept;
+
+  /// Adds rules that the program names itself (Request::rule): `name`, limits, tiers and what else
+  /// a rule has, but no pattern. They are this process's own, as its environment is: a reload keeps
+  /// them, and they stand in no configuration. An endpoint that the configuration names the same
+  /// is what counts instead. One of the same name again replaces the earlier one. Every fault at
+  /// once, and then nothing is added. Compiles the rules anew: a few milliseconds for thousands.
+  /// Any thread.
+  [[nodiscard]] std::expected<void, std::vector<Fault>> declare(std::vector<EndpointConfig> rules);
 
   /// To be called once in every child that goes on with a limiter opened before fork(), before
   /// anything was decided with it. Takes up the configuration that is in force by now.
@@ -131,6 +141,12 @@ class Limiter {
 
   /// Opens the log file again under its name (after rotation). Not from a signal handler.
   void reopen_log();
+  /// Takes lines of the log, each without its end, one at a time, on whichever thread has something
+  /// to say. Does not throw, and does not call the limiter.
+  using LogSink = std::function<void(LogLevel level, std::string_view line)>;
+  /// Lines that would go to standard error go to `sink` from now on; a file that the configuration
+  /// names takes them still. Before the limiter is shared.
+  void log_to(LogSink sink);
   /// Writes one line to the log that is not about a request. `event` is a short name.
   void log_event(std::string_view event, std::string_view message);
   /// Counts a request of an operator without the right token (rate_limit_admin_denied_total).
@@ -138,6 +154,14 @@ class Limiter {
   /// Counts a doubt about client addresses (rate_limit_identity_warnings_total{reason}); the first
   /// of each reason is logged too. `reason` is one of a few fixed words.
   void warn_identity(std::string_view reason, std::string_view message);
+
+  // For tests of programs: time that passes when they say so.
+
+  /// The limiter's clocks, that of the counts and the wall clock, stand still from now on. Only
+  /// with a segment of its own (`memory.segment` ""): others would go on. False: it is shared.
+  bool stop_clock();
+  /// Moves clocks that stand still. Any thread.
+  void advance(std::chrono::microseconds by);
 
  private:
   friend class posix::RedisSession;

@@ -176,7 +176,7 @@ void Engine::plan_charges(const Request& request, const Times& times, Decision& 
   // Exempt only if every reading is: else one spelling of a path would lift the limit of another.
   const auto exempt = [&](std::string_view path) { return policy_->exempt(path, request.method); };
   if ((address && policy_->exempt_address(*address)) || policy_->exempt_user(out.client) ||
-      std::ranges::all_of(paths, exempt)) {
+      (!request.rule && std::ranges::all_of(paths, exempt))) {
     readings.end(request, out.path);
     out.outcome = Outcome::exempt;
     out.endpoint = "exempt";
@@ -184,7 +184,9 @@ void Engine::plan_charges(const Request& request, const Times& times, Decision& 
   }
 
   Rules rules;
-  if (is_preflight(request)) {
+  if (request.rule) {
+    rules.add(policy_->named(*request.rule));
+  } else if (is_preflight(request)) {
     rules.add(policy_->preflight_rule());
   } else {
     for (const std::string_view path : paths) rules.add(policy_->match(path, request.method));

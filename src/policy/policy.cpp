@@ -38,11 +38,20 @@ std::vector<Rule> make_rules(const RateLimitConfig& config, const HashKey& hash_
   return rules;
 }
 
+std::map<std::string, std::uint32_t, std::less<>> make_names(const std::vector<Rule>& rules) {
+  std::map<std::string, std::uint32_t, std::less<>> names;
+  for (std::uint32_t i = 0; i < rules.size(); ++i) names.emplace(rules[i].name, i);
+  return names;
+}
+
 EndpointMatcher make_endpoints(const RateLimitConfig& config) {
   std::vector<EndpointMatcher::Entry> entries;
   std::uint32_t rule = 2;
   for (const EndpointConfig& endpoint : config.endpoints) {
-    entries.push_back({endpoint.pattern, endpoint.methods, endpoint.priority, rule++});
+    if (!endpoint.pattern.empty()) {
+      entries.push_back({endpoint.pattern, endpoint.methods, endpoint.priority, rule});
+    }
+    ++rule;
   }
   return EndpointMatcher(entries);
 }
@@ -106,6 +115,7 @@ Policy::Policy(const RateLimitConfig& config, const HashKey& hash_key)
     : config_(config),
       hash_key_(hash_key),
       rules_(make_rules(config, hash_key)),
+      names_(make_names(rules_)),
       tiers_(make_tiers(config)),
       endpoints_(make_endpoints(config)),
       exempt_endpoints_(make_exempt_endpoints(config)),
@@ -125,6 +135,11 @@ std::expected<std::unique_ptr<Policy>, Error> Policy::compile(const RateLimitCon
 const Rule& Policy::match(std::string_view path, std::string_view method) const {
   const std::uint32_t rule = endpoints_.match(path, method);
   return rule == EndpointMatcher::kNoRule ? default_rule() : rules_[rule];
+}
+
+const Rule& Policy::named(std::string_view name) const {
+  const auto found = names_.find(name);
+  return found == names_.end() ? default_rule() : rules_[found->second];
 }
 
 bool Policy::exempt(std::string_view path, std::string_view method) const {

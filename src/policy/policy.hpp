@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <expected>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -40,6 +41,8 @@ class Policy {
 
   /// The endpoint rule of one reading of a path, else the default rule.
   [[nodiscard]] const Rule& match(std::string_view path, std::string_view method) const;
+  /// The rule of this name, else the default rule.
+  [[nodiscard]] const Rule& named(std::string_view name) const;
   /// Whether one reading of a path is exempt.
   [[nodiscard]] bool exempt(std::string_view path, std::string_view method) const;
   /// Compares the full address, not its prefix group.
@@ -73,6 +76,7 @@ class Policy {
   RateLimitConfig config_;
   HashKey hash_key_;
   std::vector<Rule> rules_;
+  std::map<std::string, std::uint32_t, std::less<>> names_;  ///< of rules, to their places
   std::set<std::string, std::less<>> tiers_;
   EndpointMatcher endpoints_;
   EndpointMatcher exempt_endpoints_;
