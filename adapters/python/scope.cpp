@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cctype>
 
+#include "core/ascii.hpp"
+#include "identity/forwarded.hpp"
+
 namespace tidegate::python {
 namespace {
 
@@ -26,12 +29,6 @@ std::optional<std::string_view> bytes_of(PyObject* object) {
   if (object == nullptr || PyBytes_Check(object) == 0) return std::nullopt;
   return std::string_view(PyBytes_AS_STRING(object),
                           static_cast<std::size_t>(PyBytes_GET_SIZE(object)));
-}
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
-
-bool same_name(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, {}, lower, lower);
 }
 
 /// The path as a client would have sent it.
@@ -64,7 +61,7 @@ void ScopeLines::each(std::string_view name, FunctionRef<bool(std::string_view)>
     if (PySequence_Fast_GET_SIZE(line) != 2) continue;
     const auto key = bytes_of(PySequence_Fast_GET_ITEM(line, 0));
     const auto value = bytes_of(PySequence_Fast_GET_ITEM(line, 1));
-    if (key && value && same_name(*key, name) && !use(*value)) break;
+    if (key && value && equal_ignoring_case(*key, name) && !use(*value)) break;
   }
   Py_DECREF(lines);
 }
@@ -98,6 +95,21 @@ void ScopeRequest::read_peer() {
   if (const auto host = text_of(PySequence_Fast_GET_ITEM(client, 0))) {
     request.peer = IpAddress::parse(*host);
   }
+}
+
+bool ScopeRequest::peer_rewritten() const {
+  if (!request.peer) return false;
+  bool found = false;
+  lines_->each(kForwardedHeader, [&](std::string_view list) {
+    while (!found) {
+      const std::size_t comma = list.find(',');
+      found = parse_forwarded_entry(list.substr(0, comma)) == request.peer;
+      if (comma == std::string_view::npos) break;
+      list.remove_prefix(comma + 1);
+    }
+    return !found;
+  });
+  return found;
 }
 
 }  // namespace tidegate::python

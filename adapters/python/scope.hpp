@@ -31,6 +31,9 @@ class ScopeRequest {
   ScopeRequest& operator=(const ScopeRequest&) = delete;
   ~ScopeRequest();
 
+  /// Whether the peer stands in X-Forwarded-For: a server before us has taken it from there.
+  [[nodiscard]] bool peer_rewritten() const;
+
   /// As it was read; client, tier and cost may be set.
   Request request;
 

@@ -1,6 +1,42 @@
-"""Exact rate limits, shared by all processes of a host, and through Redis by all hosts."""
+"""Exact rate limits, shared by all processes of a host, and through Redis by all hosts.
 
-from ._engine import ConfigError, Decision
-from .asgi import RateLimitMiddleware
+    from tidegate.fastapi import RateLimitMiddleware, limit     # FastAPI and Starlette
+    from tidegate import Limiter, RateLimitMiddleware           # any ASGI application
 
-__all__ = ["ConfigError", "Decision", "RateLimitMiddleware"]
+Everything is decided by the C++ engine; nothing here counts.
+"""
+
+from ._engine import (
+    ClientIdentity,
+    ConfigError,
+    Decision,
+    EndpointConfig,
+    LimitConfig,
+    Window,
+    WindowConfig,
+    normalize_ip,
+)
+from ._engine import version as _version
+from .config import RateLimitConfig, load_config
+from .errors import MultipleWindowsExceeded, RateLimitExceeded
+from .limiter import Limiter
+from .middleware import RateLimitMiddleware
+
+__version__ = _version()
+
+__all__ = [
+    "ClientIdentity",
+    "ConfigError",
+    "Decision",
+    "EndpointConfig",
+    "LimitConfig",
+    "Limiter",
+    "MultipleWindowsExceeded",
+    "RateLimitConfig",
+    "RateLimitExceeded",
+    "RateLimitMiddleware",
+    "Window",
+    "WindowConfig",
+    "load_config",
+    "normalize_ip",
+]

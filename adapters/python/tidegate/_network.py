@@ -19,22 +19,28 @@ class Driver:
     # What the native network asks.
 
     def open(self, link: int, host: str, port: int, path: str) -> None:
+        if self._closed:
+            return
         self._links[link] = _Link(self, link, self._loop, host, port, path)
 
     def write(self, link: int, data: bytes) -> None:
-        self._links[link].write(data)
+        if (known := self._links.get(link)) is not None:
+            known.write(data)
 
     def close(self, link: int) -> None:
         if (known := self._links.pop(link, None)) is not None:
             known.forget()
 
     def wake(self, seconds: float) -> None:
+        if self._closed:
+            return
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._loop.call_later(seconds, self._woken)
 
     def end_turn(self) -> None:
-        self._loop.call_soon(self._turn_ended)
+        if not self._closed:
+            self._loop.call_soon(self._turn_ended)
 
     # What happens.
 
@@ -59,12 +65,17 @@ class Driver:
             self.network.lost(link, isinstance(error, TimeoutError), message)
 
     def shut_down(self) -> None:
-        """Nothing is told from here on."""
+        """Closes everything; nothing is told from here on."""
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
         for link in list(self._links):
             self.close(link)
+
+    def abandon(self) -> None:
+        """In a child of fork: the connections are the parent's."""
+        self._closed = True
+        self._links.clear()
 
 
 class _Link(asyncio.Protocol):
@@ -74,6 +85,7 @@ class _Link(asyncio.Protocol):
                  port: int, path: str):
         self._driver: Driver | None = driver
         self._number = number
+        self._loop = loop
         self._transport: asyncio.Transport | None = None
         connecting = (loop.create_unix_connection(lambda: self, path) if path else
                       loop.create_connection(lambda: self, host, port))
@@ -91,6 +103,8 @@ class _Link(asyncio.Protocol):
 
     def forget(self) -> None:
         self._driver = None
+        if self._loop.is_closed():  # it has dropped whatever it had
+            return
         self._attempt.cancel()
         if self._transport is not None:
             self._transport.abort()

@@ -1,0 +1,188 @@
+#include "adapters/python/decided.hpp"
+
+#include <nanobind/stl/map.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/ascii.hpp"
+#include "tidegate/response.hpp"
+
+namespace tidegate::python {
+namespace {
+
+namespace nb = nanobind;
+
+constexpr double kMicrosOfSecond = 1e6;
+constexpr std::string_view kAllowOrigin = "access-control-allow-origin";
+constexpr std::string_view kExposeHeaders = "access-control-expose-headers";
+
+nb::bytes bytes(std::string_view text) { return nb::bytes(text.data(), text.size()); }
+
+std::string_view view(nb::handle object) {
+  if (!nb::isinstance<nb::bytes>(object)) return {};
+  const auto held = nb::borrow<nb::bytes>(object);  // whoever has the object keeps its bytes
+  return {held.c_str(), held.size()};
+}
+
+/// Name and value of one line of ASGI's headers; nothing where it is none.
+std::optional<std::pair<std::string_view, std::string_view>> line_of(nb::handle line) {
+  PyObject* const object = line.ptr();
+  if (PyTuple_Check(object) == 0 && PyList_Check(object) == 0) return std::nullopt;
+  if (PySequence_Fast_GET_SIZE(object) != 2) return std::nullopt;
+  return std::pair{view(PySequence_Fast_GET_ITEM(object, 0)),
+                   view(PySequence_Fast_GET_ITEM(object, 1))};
+}
+
+nb::tuple field(std::string_view name, std::string_view value) {
+  return nb::make_tuple(bytes(name), bytes(value));
+}
+
+double seconds(std::uint64_t us) { return static_cast<double>(us) / kMicrosOfSecond; }
+
+template <class T, class Member>
+auto of_fields(Member T::* member) {
+  return [member](const Decided& it) -> std::optional<Member> {
+    const WindowState* const window = it.decision.fields();
+    return window == nullptr ? std::nullopt : std::optional(window->*member);
+  };
+}
+
+std::string representation(const Decided& it) {
+  const Decision& decision = it.decision;
+  std::string text = "<Decision " + std::string(to_string(decision.outcome)) + " " +
+                     decision.client.client_id + " " + decision.endpoint;
+  if (const WindowState* const window = decision.fields()) {
+    text += " " + std::to_string(window->remaining) + "/" + std::to_string(window->limit);
+  }
+  return text + ">";
+}
+
+void bind_window(nb::module_& module) {
+  nb::class_<WindowState>(module, "Window", "One window of one rule. Immutable; times in seconds.")
+      .def_ro("rule", &WindowState::rule, "Name of the rule.")
+      .def_ro("limit", &WindowState::limit, "Units per window.")
+      .def_prop_ro("algorithm",
+                   [](const WindowState& it) { return std::string(to_string(it.algorithm)); })
+      .def_prop_ro("window", [](const WindowState& it) { return seconds(it.window_us); })
+      .def_ro("remaining", &WindowState::remaining, "What would still be admitted now.")
+      .def_prop_ro(
+          "reset_after", [](const WindowState& it) { return seconds(it.reset_us); },
+          "Until the whole allowance is back.")
+      .def_prop_ro(
+          "retry_after",
+          [](const WindowState& it) {
+            return it.retry_after_us ? std::optional(seconds(*it.retry_after_us)) : std::nullopt;
+          },
+          "Until the same request would be admitted; None unless this window said no.")
+      .def_ro("exceeded", &WindowState::exceeded)
+      .def_ro("shadow", &WindowState::shadow);
+}
+
+}  // namespace
+
+nb::list Decided::fields() const {
+  nb::list list;
+  std::string lower;
+  add_rate_limit_headers(decision, limiter_->render_options(), limiter_->wall_us(),
+                         [&](std::string_view name, std::string_view value) {
+                           lower.resize(name.size());
+                           std::ranges::transform(name, lower.begin(), ascii_lower);
+                           list.append(field(lower, value));
+                         });
+  return list;
+}
+
+nb::list Decided::mark(nb::handle headers, bool exposed) const {
+  const nb::list ours = fields();
+  nb::list marked;
+  std::string expose;
+  const auto replaced = [&](std::string_view name) {
+    return std::ranges::any_of(ours, [&](nb::handle own) {
+      return equal_ignoring_case(view(PyTuple_GET_ITEM(own.ptr(), 0)), name);
+    });
+  };
+  for (const nb::handle line : headers) {
+    const auto pair = line_of(line);
+    if (pair && ours.size() != 0) {
+      const auto& [name, value] = *pair;
+      if (replaced(name)) continue;
+      if (equal_ignoring_case(name, kAllowOrigin)) exposed = true;
+      if (equal_ignoring_case(name, kExposeHeaders)) {
+        expose += (expose.empty() ? "" : ", ") + std::string(value);
+        continue;
+      }
+    }
+    marked.append(line);
+  }
+  for (const nb::handle own : ours) marked.append(own);
+  if (ours.size() != 0 && exposed) {
+    if (!expose.empty()) expose += ", ";
+    expose += exposed_field_names(limiter_->render_options());
+  }
+  if (!expose.empty()) marked.append(field(kExposeHeaders, expose));
+  return marked;
+}
+
+nb::bytes Decided::body() const {
+  std::string text;
+  append_rejection_body(decision, text);
+  return bytes(text);
+}
+
+void bind_decision(nb::module_& module) {
+  using namespace nb::literals;
+  bind_window(module);
+  nb::class_<ClientIdentity>(module, "ClientIdentity", "Whom a limit is counted for.")
+      .def_ro("client_id", &ClientIdentity::client_id,
+              "\"user:42\", \"ip:203.0.113.7\" or \"key:\" and 12 hexadecimal digits.")
+      .def_prop_ro("client_type",
+                   [](const ClientIdentity& it) { return std::string(to_string(it.client_type)); })
+      .def_ro("tier", &ClientIdentity::tier)
+      .def_ro("metadata", &ClientIdentity::metadata);
+  nb::class_<Decided>(module, "Decision",
+                      "What became of one request. Immutable; true where the request may go on.")
+      .def("__bool__", [](const Decided& it) { return it.decision.admitted(); })
+      .def("__repr__", &representation)
+      .def_prop_ro(
+          "admitted", [](const Decided& it) { return it.decision.admitted(); },
+          "Whether the request may go on.")
+      .def_prop_ro(
+          "status", [](const Decided& it) { return it.decision.status(); }, "200, 429 or 503.")
+      .def_prop_ro(
+          "outcome", [](const Decided& it) { return std::string(to_string(it.decision.outcome)); },
+          "allowed, denied, exempt, failed_open, failed_closed or shadow.")
+      .def_prop_ro(
+          "error", [](const Decided& it) { return std::string(to_string(it.decision.denial)); },
+          "The `error` member of the body.")
+      .def_prop_ro(
+          "endpoint", [](const Decided& it) { return it.decision.endpoint; },
+          "Name of the rule that decided, or \"exempt\".")
+      .def_prop_ro("client", [](const Decided& it) { return it.decision.client; })
+      .def_prop_ro("cost", [](const Decided& it) { return it.decision.cost; })
+      .def_prop_ro("limit", of_fields(&WindowState::limit),
+                   "Units per window, of the tightest window; None where there is no limit.")
+      .def_prop_ro("remaining", of_fields(&WindowState::remaining),
+                   "Units that would still be admitted now; None where there is no limit.")
+      .def_prop_ro(
+          "retry_after", [](const Decided& it) { return calculate_retry_after(it.decision); },
+          "Seconds, at least 1; None where waiting does not help or is not needed.")
+      .def_prop_ro(
+          "windows", [](const Decided& it) { return it.decision.windows; },
+          "Every window that was asked, those of shadow rules last.")
+      .def_prop_ro("fields", &Decided::fields,
+                   "Response fields as ASGI has them: pairs of bytes, names in lower case.")
+      .def("mark", &Decided::mark, "headers"_a, "exposed"_a = false,
+           "The headers of a response with those of the decision, which replace others of the "
+           "same names.")
+      .def_prop_ro("body", &Decided::body, "The JSON body of a rejection.");
+}
+
+}  // namespace tidegate::python

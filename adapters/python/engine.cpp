@@ -1,0 +1,271 @@
+#include "adapters/python/engine.hpp"
+
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <chrono>
+#include <functional>
+#include <vector>
+
+#include "adapters/python/asyncio_network.hpp"
+#include "adapters/python/faults.hpp"
+
+namespace tidegate::python {
+namespace {
+
+namespace nb = nanobind;
+
+/// One decision through Redis that has to be waited for.
+class Ticket final : public posix::Pending {
+ public:
+  Ticket(nb::handle scope, Known known, nb::object decided, nb::object done)
+      : scope_(scope.ptr()),
+        known_(std::move(known)),
+        decided_(std::move(decided)),
+        done_(std::move(done)) {
+    known_.lay_over(scope_.request);
+  }
+  ~Ticket() override { cancel(); }
+
+  /// True: it is decided.
+  bool begin(posix::RedisSession& session) {
+    return session.decide(scope_.request, nb::cast<Decided&>(decided_).decision, *this);
+  }
+  void decided() override { std::exchange(done_, nb::none())(decided_); }
+  void cancel() { posix::RedisSession::cancel(*this); }
+  [[nodiscard]] nb::object result() const { return decided_; }
+  [[nodiscard]] const ScopeRequest& scope() const { return scope_; }
+
+ private:
+  ScopeRequest scope_;
+  Known known_;
+  nb::object decided_;
+  nb::object done_;
+};
+
+/// Decisions through Redis on one asyncio loop.
+class Session {
+ public:
+  Session(nb::object engine, nb::object driver, std::size_t sharers)
+      : engine_object_(std::move(engine)),
+        engine_(nb::cast<Engine&>(engine_object_)),
+        session_(
+            *engine_.limiter(),
+            [driver = std::move(driver)](std::function<Micros()> clock) {
+              return std::make_unique<AsyncioNetwork>(driver, std::move(clock));
+            },
+            sharers) {
+    session_.connect();
+  }
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  nb::object decide(nb::handle scope, Known known, nb::object done) {
+    nb::object ticket = nb::cast(
+        new Ticket(scope, std::move(known), nb::cast(Decided(engine_.limiter())), std::move(done)),
+        nb::rv_policy::take_ownership);
+    auto& pending = nb::cast<Ticket&>(ticket);
+    engine_.look_at_peer(pending.scope());
+    const bool decided = pending.begin(session_);
+    engine_.flush_log();
+    return decided ? pending.result() : ticket;
+  }
+
+ private:
+  nb::object engine_object_;  ///< outlives the session
+  Engine& engine_;
+  posix::RedisSession session_;
+};
+
+Known known_of(std::optional<std::string> client, std::optional<std::string> tier,
+               std::optional<std::uint64_t> cost, std::optional<std::string> rule) {
+  return {
+      .client = std::move(client), .tier = std::move(tier), .cost = cost, .rule = std::move(rule)};
+}
+
+template <class T>
+T value_of(std::expected<T, Error> result) {
+  if (!result) throw std::runtime_error(result.error().message);
+  return std::move(*result);
+}
+
+std::uint64_t reload(Engine& it, const std::optional<LoadedConfig>& config) {
+  std::expected<std::uint64_t, std::vector<Fault>> reloaded;
+  {
+    const nb::gil_scoped_release others_run;
+    reloaded = config ? it.limiter()->reload(*config) : it.limiter()->reload();
+  }
+  it.flush_log();
+  if (!reloaded) throw ConfigFaults(std::move(reloaded.error()));
+  return *reloaded;
+}
+
+void declare(Engine& it, std::vector<EndpointConfig> rules) {
+  const auto declared = it.limiter()->declare(std::move(rules));
+  it.flush_log();
+  if (!declared) throw ConfigFaults(declared.error());
+}
+
+nb::dict health(const Engine& it) {
+  const Health health = it.limiter()->health();
+  nb::dict members;
+  members["status"] = std::string(health.status);
+  members["backend"] = std::string(health.backend);
+  members["latency_ms"] = health.latency_ms;
+  members["breaker"] = std::string(health.breaker);
+  members["generation"] = health.generation;
+  if (!health.reload_error.empty()) members["reload_error"] = health.reload_error;
+  if (!health.keys_error.empty()) members["keys_error"] = health.keys_error;
+  return members;
+}
+
+}  // namespace
+
+void LogLines::add(LogLevel level, std::string_view line) {
+  const std::lock_guard lock(mutex_);
+  if (lines_.size() == kMost) lines_.pop_front();
+  lines_.emplace_back(level, line);
+  any_ = true;
+}
+
+std::deque<std::pair<LogLevel, std::string>> LogLines::take() {
+  const std::lock_guard lock(mutex_);
+  any_ = false;
+  return std::exchange(lines_, {});
+}
+
+Engine::Engine(const LoadedConfig& config, nb::object log)
+    : lines_(std::make_shared<LogLines>()), log_(std::move(log)) {
+  auto limiter = Limiter::open(config);
+  if (!limiter) throw ConfigFaults({{config.file, 0, 0, "", limiter.error().message}});
+  (*limiter)->log_to(
+      [lines = lines_](LogLevel level, std::string_view line) { lines->add(level, line); });
+  // Its end may wait for a thread, and no thread of the limiter wants the interpreter.
+  limiter_ = std::shared_ptr<Limiter>(limiter->release(), [](Limiter* last) {
+    const nb::gil_scoped_release others_run;
+    delete last;
+  });
+}
+
+nb::object Engine::decide(nb::handle scope, Known known) {
+  nb::object decided = nb::cast(Decided(limiter_));
+  Decision& decision = nb::cast<Decided&>(decided).decision;
+  ScopeRequest request(scope.ptr());
+  known.lay_over(request.request);
+  look_at_peer(request);
+  limiter_->decide(request.request, decision);
+  if (lines_->any()) [[unlikely]]
+    flush_log();
+  return decided;
+}
+
+void Engine::flush_log() {
+  if (!lines_->any()) return;
+  for (const auto& [level, line] : lines_->take()) log_(static_cast<int>(level), line);
+}
+
+void Engine::look_at_peer(const ScopeRequest& request) {
+  if (peer_doubted_ || !request.peer_rewritten()) return;
+  peer_doubted_ = true;
+  limiter_->warn_identity(
+      "peer_rewritten",
+      "the server has taken the client's address from X-Forwarded-For before the limiter saw it, "
+      "so limits are only as good as its list of trusted proxies; for uvicorn: start it with "
+      "--no-proxy-headers and set trusted_proxies or trusted_proxy_depth");
+}
+
+void bind_engine(nb::module_& module) {
+  using namespace nb::literals;
+  const auto none = nb::none();
+  nb::class_<Engine>(module, "Engine",
+                     "The engine of one process. Processes that name the same segment count "
+                     "together.")
+      .def(nb::init<const LoadedConfig&, nb::object>(), "config"_a, "log"_a)
+      .def(
+          "decide",
+          [](Engine& it, nb::handle scope, std::optional<std::string> client,
+             std::optional<std::string> tier, std::optional<std::uint64_t> cost,
+             std::optional<std::string> rule) {
+            return it.decide(scope,
+                             known_of(std::move(client), std::move(tier), cost, std::move(rule)));
+          },
+          "scope"_a, nb::kw_only(), "client"_a = none, "tier"_a = none, "cost"_a = none,
+          "rule"_a = none)
+      .def_prop_ro(
+          "uses_redis",
+          [](const Engine& it) { return it.limiter()->config()->backend == BackendKind::redis; })
+      .def_prop_ro("algorithm",
+                   [](const Engine& it) {
+                     return std::string(to_string(it.limiter()->config()->default_limit.algorithm));
+                   })
+      .def_prop_ro("pool_size",
+                   [](const Engine& it) { return it.limiter()->config()->redis.pool_size; })
+      .def("declare", &declare, "rules"_a)
+      .def("reload", &reload, "config"_a = none)
+      .def("peek",
+           [](const Engine& it, const std::string& client, const std::string& rule,
+              const std::string& tier) {
+             return value_of([&] {
+               const nb::gil_scoped_release others_run;
+               return it.limiter()->peek(client, rule, tier);
+             }());
+           })
+      .def("reset",
+           [](const Engine& it, const std::string& client, const std::string& rule) {
+             return value_of([&] {
+               const nb::gil_scoped_release others_run;
+               return it.limiter()->reset(client, rule);
+             }());
+           })
+      .def("reset_rule",
+           [](const Engine& it, const std::string& rule) {
+             return value_of([&] {
+               const nb::gil_scoped_release others_run;
+               return it.limiter()->reset_rule(rule);
+             }());
+           })
+      .def("metrics", [](const Engine& it) { return it.limiter()->metrics(); })
+      .def("status_json", [](const Engine& it) { return it.limiter()->status_json(); })
+      .def("health", &health)
+      .def("refresh",
+           [](Engine& it) {
+             it.limiter()->refresh();
+             it.flush_log();
+           })
+      .def("reopen_log", [](const Engine& it) { it.limiter()->reopen_log(); })
+      .def("stop_clock", [](const Engine& it) { return it.limiter()->stop_clock(); })
+      .def("advance",
+           [](const Engine& it, std::uint64_t micros) {
+             it.limiter()->advance(std::chrono::microseconds(micros));
+           })
+      .def("wall_us", [](const Engine& it) { return it.limiter()->wall_us(); })
+      .def("after_fork", [](const Engine& it) { it.limiter()->after_fork(); });
+  nb::class_<Session>(module, "Session", "Decisions through Redis on one asyncio loop.")
+      .def(nb::init<nb::object, nb::object, std::size_t>(), "engine"_a, "driver"_a, "sharers"_a)
+      .def(
+          "decide",
+          [](Session& it, nb::handle scope, nb::object done, std::optional<std::string> client,
+             std::optional<std::string> tier, std::optional<std::uint64_t> cost,
+             std::optional<std::string> rule) {
+            return it.decide(scope,
+                             known_of(std::move(client), std::move(tier), cost, std::move(rule)),
+                             std::move(done));
+          },
+          "scope"_a, "done"_a, nb::kw_only(), "client"_a = none, "tier"_a = none, "cost"_a = none,
+          "rule"_a = none,
+          "A Decision; or a Ticket, and `done` is called with the decision, at the deadline at "
+          "the latest, unless the ticket is dropped or cancelled.");
+  nb::class_<Ticket>(module, "Ticket").def("cancel", &Ticket::cancel);
+  nb::class_<AsyncioNetwork>(module, "Network")
+      .def("opened", &AsyncioNetwork::opened)
+      .def("received",
+           [](AsyncioNetwork& it, redis::LinkId link, const nb::bytes& data) {
+             it.received(link, {static_cast<const char*>(data.data()), data.size()});
+           })
+      .def("lost", &AsyncioNetwork::lost)
+      .def("woken", &AsyncioNetwork::woken)
+      .def("turn_ended", &AsyncioNetwork::turn_ended);
+}
+
+}  // namespace tidegate::python

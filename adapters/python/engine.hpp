@@ -1,0 +1,77 @@
+// The engine of one process as Python sees it, and its sessions with Redis on asyncio loops.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "adapters/posix/redis_session.hpp"
+#include "adapters/python/decided.hpp"
+#include "adapters/python/scope.hpp"
+#include "tidegate/limiter.hpp"
+
+namespace tidegate::python {
+
+/// What a caller knows better than the scope.
+struct Known {
+  std::optional<std::string> client;
+  std::optional<std::string> tier;
+  std::optional<std::uint64_t> cost;
+  std::optional<std::string> rule;
+
+  void lay_over(Request& request) const {
+    if (client) request.client = *client;
+    if (tier) request.tier = *tier;
+    if (rule) request.rule = *rule;
+    request.cost = cost;
+  }
+};
+
+/// Lines of the log on their way to Python's logging: written by any thread, and taken by one that
+/// holds the interpreter's lock, so that nobody waits for that lock to write a line. What does not
+/// fit is dropped, the oldest first.
+class LogLines {
+ public:
+  void add(LogLevel level, std::string_view line);
+  /// True where there is something to take, without a lock.
+  [[nodiscard]] bool any() const { return any_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::deque<std::pair<LogLevel, std::string>> take();
+
+ private:
+  static constexpr std::size_t kMost = 10'000;
+
+  std::atomic<bool> any_{false};
+  std::mutex mutex_;
+  std::deque<std::pair<LogLevel, std::string>> lines_;
+};
+
+/// Used with the interpreter's lock held, which is given up where something takes long.
+class Engine {
+ public:
+  /// `log` is called with level and line, on a thread that uses the engine.
+  Engine(const LoadedConfig& config, nanobind::object log);
+
+  [[nodiscard]] nanobind::object decide(nanobind::handle scope, Known known);
+  /// Hands the lines that were written since to Python.
+  void flush_log();
+  /// A doubt about who the peers are, said once.
+  void look_at_peer(const ScopeRequest& request);
+
+  [[nodiscard]] const std::shared_ptr<Limiter>& limiter() const { return limiter_; }
+
+ private:
+  std::shared_ptr<LogLines> lines_;
+  nanobind::object log_;
+  std::shared_ptr<Limiter> limiter_;
+  bool peer_doubted_ = false;
+};
+
+void bind_engine(nanobind::module_& module);
+
+}  // namespace tidegate::python

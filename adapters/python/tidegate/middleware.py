@@ -1,0 +1,231 @@
+"""Rate limits for any ASGI application."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from ._engine import ConfigError, Decision
+from ._reload import handle_hangup
+from .config import RateLimitConfig
+from .limiter import Limiter
+
+__all__ = ["Exchange", "RateLimitMiddleware", "install", "reject"]
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class Exchange:
+    """A request on its way, in the scope as "tidegate": what was decided, and how its response is
+    marked. A limit further in may put a tighter decision in place of the first."""
+
+    __slots__ = ("limiter", "decision", "started", "_send", "_exposed")
+
+    def __init__(self, limiter: Limiter, decision: Decision, send: Send, exposed: bool) -> None:
+        self.limiter = limiter
+        self.decision = decision
+        self.started = False
+        self._send = send
+        self._exposed = exposed
+
+    def tighten(self, decision: Decision) -> None:
+        """The response tells of the decision with the least left."""
+        if decision.remaining is None:
+            return
+        if (self.decision.remaining is None or not decision.admitted
+                or decision.remaining <= self.decision.remaining):
+            self.decision = decision
+
+    async def send(self, message: Message) -> None:
+        if message["type"] in _STARTS:
+            self.started = True
+            message = {**message, "headers": self.decision.mark(message.get("headers", ()),
+                                                                self._exposed)}
+        await self._send(message)
+
+
+_STARTS = frozenset(("http.response.start", "websocket.accept", "websocket.http.response.start"))
+
+
+class RateLimitMiddleware:
+    """Decides each request, marks its response, and answers those that are over their limit.
+
+        app.add_middleware(RateLimitMiddleware, config="tidegate.toml")     # Starlette, FastAPI
+        app = RateLimitMiddleware(app, default_limit=20)                    # any ASGI application
+
+    config     a file, or what load_config() gave; or the keys of [rate_limiting] as keywords; or
+               nothing: RATE_LIMIT_CONFIG, ./tidegate.toml, ./config.toml, the defaults
+    limiter    a Limiter instead
+    identify   called with the scope; returns None, or a dict with what the program knows better
+               than the configuration: client, tier, cost
+
+    A faulty configuration raises ConfigError; in a server that is running already, which builds its
+    middleware late, it fails the start instead (lifespan), so that the server ends with the faults.
+    """
+
+    def __init__(self, app: App, config: str | os.PathLike[str] | RateLimitConfig | None = None, *,
+                 limiter: Limiter | None = None,
+                 identify: Callable[[Scope], dict[str, Any] | None] | None = None,
+                 **keywords: Any) -> None:
+        if limiter is not None and (config is not None or keywords):
+            raise TypeError("give either a limiter or its configuration, not both")
+        self.app = app
+        self._identify = identify
+        self._fault: ConfigError | None = None
+        self._ready = False
+        self._answer_errors: App = app
+        self._reject: App = reject
+        self._exposed_further_out = False
+        try:
+            self._limiter = Limiter(config, **keywords) if limiter is None else limiter
+        except ConfigError as fault:
+            if not _loop_is_running():
+                raise
+            self._fault = fault
+
+    @property
+    def limiter(self) -> Limiter:
+        if self._fault is not None:
+            raise self._fault
+        return self._limiter
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        kind = scope["type"]
+        if kind == "lifespan":
+            return await self._live(scope, receive, send)
+        if kind not in ("http", "websocket"):
+            return await self.app(scope, receive, send)
+        limiter = self.limiter
+        outer: Exchange | None = scope.get("tidegate")
+        if outer is not None and outer.limiter is limiter:  # an outer middleware has decided it
+            return await self.app(scope, receive, send)
+        if not self._ready:
+            self._get_ready(scope)
+        known = self._identify(scope) if self._identify is not None else None
+        if known is None and not limiter._uses_redis:
+            decision = limiter._engine.decide(scope)
+        else:
+            decision = await limiter.hit(scope, **(known or {}))
+        exposed = self._exposed_further_out and _has_origin(scope)
+        exchange = scope["tidegate"] = Exchange(limiter, decision, send, exposed)
+        if decision:
+            await self._pass(scope, receive, exchange)
+        elif scope.get("method") == "OPTIONS":  # CORS further in would answer it without us
+            await reject(scope, receive, exchange.send)
+        else:
+            await self._reject(scope, receive, exchange.send)
+
+    async def _pass(self, scope: Scope, receive: Receive, exchange: Exchange) -> None:
+        """An exception that nobody handles would be answered further out, without our fields."""
+        try:
+            await self._answer_errors(scope, receive, exchange.send)
+        except Exception:
+            if not exchange.started and scope["type"] == "http":
+                await _answer_error(exchange.send)
+            raise
+
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._fault is not None:
+            await receive()
+            await send({"type": "lifespan.startup.failed", "message": str(self._fault)})
+            return
+        self._get_ready(scope)
+
+        async def send_and_close(message: Message) -> None:
+            if message["type"].startswith("lifespan.shutdown."):
+                self._limiter.close()
+            await send(message)
+
+        await self.app(scope, receive, send_and_close)
+
+    def _get_ready(self, scope: Scope) -> None:
+        """Once, when the application around us can be seen."""
+        self._ready = True
+        handle_hangup(self.limiter)
+        application = scope.get("app")
+        if hasattr(application, "user_middleware"):
+            from . import _starlette
+
+            self._answer_errors = _starlette.answering_errors(self.app, application)
+            inside, outside = _starlette.cors_around(type(self), application)
+            self._reject = inside(reject)
+            self._exposed_further_out = outside
+            _starlette.declare_limits(self.limiter, application)
+
+
+def install(app: Any, config: str | os.PathLike[str] | RateLimitConfig | None = None,
+            **keywords: Any) -> Limiter:
+    """Puts the middleware around everything that a Starlette or FastAPI application has, its error
+    handling included, and returns its limiter. Takes what RateLimitMiddleware takes; to be called
+    before the application serves. Raises ConfigError."""
+    if getattr(app, "middleware_stack", None) is not None:
+        raise RuntimeError("the application serves already: install limits before it starts")
+    limiter = keywords.pop("limiter", None)
+    identify = keywords.pop("identify", None)
+    if limiter is None:
+        limiter = Limiter(config, **keywords)
+    elif config is not None or keywords:
+        raise TypeError("give either a limiter or its configuration, not both")
+    build = app.build_middleware_stack
+
+    def build_limited() -> RateLimitMiddleware:
+        return RateLimitMiddleware(build(), limiter=limiter, identify=identify)
+
+    app.build_middleware_stack = build_limited
+    return limiter
+
+
+async def reject(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers a request whose decision refuses it: by the application's handler for
+    RateLimitExceeded, if it has one, else with the body of the decision."""
+    decision: Decision = scope["tidegate"].decision
+    application = scope.get("app")
+    if scope["type"] == "http" and getattr(application, "exception_handlers", None):
+        from . import _starlette
+
+        if await _starlette.handled(decision, scope, receive, send):
+            return
+    body = decision.body
+    headers = [(b"content-length", b"%d" % len(body))]
+    if scope["type"] == "websocket":
+        if "websocket.http.response" not in scope.get("extensions", {}):
+            await receive()  # websocket.connect
+            await send({"type": "websocket.close", "code": TRY_AGAIN_LATER})
+            return
+        await receive()
+        start, rest = "websocket.http.response.start", "websocket.http.response.body"
+    else:
+        start, rest = "http.response.start", "http.response.body"
+    await send({"type": start, "status": decision.status, "headers": headers})
+    await send({"type": rest, "body": b"" if scope.get("method") == "HEAD" else body})
+
+
+TRY_AGAIN_LATER = 1013
+"""The code that a websocket is closed with: RFC 6455's registry calls it so."""
+
+
+async def _answer_error(send: Send) -> None:
+    body = b"Internal Server Error"
+    await send({"type": "http.response.start", "status": 500,
+                "headers": [(b"content-type", b"text/plain; charset=utf-8"),
+                            (b"content-length", b"%d" % len(body))]})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _has_origin(scope: Scope) -> bool:
+    return any(name == b"origin" for name, _ in scope.get("headers", ()))
+
+
+def _loop_is_running() -> bool:
+    from asyncio import get_running_loop
+
+    try:
+        get_running_loop()
+    except RuntimeError:
+        return False
+    return True
