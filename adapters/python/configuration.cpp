@@ -5,7 +5,9 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <expected>
 #include <map>
 #include <optional>
@@ -61,6 +63,17 @@ std::vector<EndpointConfig> rules_of(const std::string& toml) {
   return std::move(loaded->config.endpoints);
 }
 
+/// The same for tests: in a store that nobody shares, of a size that costs no time.
+LoadedConfig in_private(const LoadedConfig& loaded) {
+  constexpr std::uint64_t kEntries = 10'000;
+  LoadedConfig own = loaded;
+  own.config.backend = BackendKind::memory;
+  own.config.memory.segment.clear();
+  own.config.memory.capacity = std::min(own.config.memory.capacity, kEntries);
+  own.text = to_toml(own.config);
+  return own;
+}
+
 }  // namespace
 
 void bind_configuration(nb::module_& module) {
@@ -88,6 +101,7 @@ void bind_configuration(nb::module_& module) {
           [](const std::optional<std::string>& path) { return value_of(load_config(path)); },
           "path"_a.none() = nb::none())
       .def_static("of_keywords", &of_keywords, "toml"_a)
+      .def("in_private", &in_private)
       .def_ro("file", &LoadedConfig::file)
       .def_ro("warnings", &LoadedConfig::warnings)
       .def_prop_ro("enabled", [](const LoadedConfig& it) { return it.config.enabled; })

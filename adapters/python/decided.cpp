@@ -175,6 +175,13 @@ void bind_decision(nb::module_& module) {
           "retry_after", [](const Decided& it) { return calculate_retry_after(it.decision); },
           "Seconds, at least 1; None where waiting does not help or is not needed.")
       .def_prop_ro(
+          "reset_after",
+          [](const Decided& it) -> std::optional<double> {
+            const WindowState* const window = it.decision.fields();
+            return window == nullptr ? std::nullopt : std::optional(seconds(window->reset_us));
+          },
+          "Seconds until the whole allowance is back; None where there is no limit.")
+      .def_prop_ro(
           "windows", [](const Decided& it) { return it.decision.windows; },
           "Every window that was asked, those of shadow rules last.")
       .def_prop_ro("fields", &Decided::fields,

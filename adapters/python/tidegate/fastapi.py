@@ -10,6 +10,7 @@
 
 import functools
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +18,7 @@ from fastapi import FastAPI, Response
 from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket
 
-from ._engine import Decision, rules_of
+from ._engine import ConfigError, Decision, rules_of
 from ._starlette import limits_of, routes_with_dependants
 from .config import RateLimitConfig, load_config
 from .errors import MultipleWindowsExceeded, RateLimitExceeded, exceeded
@@ -51,18 +52,24 @@ class Limit:
         self._client = client
         self._name = name
         self._text = ", ".join(limits)
-        self._names: dict[Any, str] = {}
         # Faults show where the limit is written, not with the first request.
-        rules_of(rules_as_toml({name or "limit": self.keys}, "sliding_window_counter"))
+        try:
+            rules_of(rules_as_toml({name or "limit": self.keys}, "sliding_window_counter"))
+        except ConfigError as fault:
+            text = str(fault).replace("rate_limiting.endpoints[0].", "")
+            raise ConfigError(f"limit({self._text!r}): {text}") from None
 
     def name_for(self, endpoint: Any) -> str:
-        """Name of the rule that counts for a handler: its own name, unless the limit has one."""
+        """Name of the rule that counts for a handler: that of the limit, else the handler's, with a
+        number behind it from its second limit on."""
         if self._name is not None:
             return self._name
-        name = self._names.get(endpoint)
-        if name is None:
-            name = self._names[endpoint] = _name_of(endpoint, self._text)
-        return name
+        if endpoint is None:
+            return self._text
+        limits = _limits.setdefault(endpoint, [])
+        if self not in limits:
+            limits.append(self)
+        return _name_of(endpoint, limits.index(self) + 1)
 
     @property
     def description(self) -> str:
@@ -116,11 +123,14 @@ def limit(*limits: str, name: str | None = None,
     return Limit(limits, name, client, keys)
 
 
-def _name_of(endpoint: Any, text: str) -> str:
-    if endpoint is None:
-        return text
-    full = f"{endpoint.__module__}.{endpoint.__qualname__}".replace("<", "").replace(">", "")
-    return full.encode("ascii", "replace").decode()[-MAX_NAME:]
+# The limits of handlers without a name of their own, in the order they are asked.
+_limits: weakref.WeakKeyDictionary[Any, list[Limit]] = weakref.WeakKeyDictionary()
+
+
+def _name_of(endpoint: Any, number: int) -> str:
+    kind = endpoint if hasattr(endpoint, "__qualname__") else type(endpoint)
+    name = f"{kind.__module__}.{kind.__qualname__}" + (f"#{number}" if number > 1 else "")
+    return name.encode("ascii", "replace").decode()[-MAX_NAME:]
 
 
 async def rate_limit_exception_handler(connection: HTTPConnection,

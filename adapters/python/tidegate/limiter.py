@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from . import _logging
-from ._engine import Decision, Engine, Session, Ticket, Window, rules_of
+from ._engine import ConfigError, Decision, Engine, Session, Ticket, Window, rules_of
 from .config import RateLimitConfig, read_config, to_toml
 
 if TYPE_CHECKING:
@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 __all__ = ["Limiter", "limiter_of"]
 
 _open: weakref.WeakSet[Limiter] = weakref.WeakSet()
+
+
+def open_engine(config: RateLimitConfig) -> Engine:
+    return Engine(config, _logging.write)
+
 
 
 def _after_fork() -> None:
@@ -43,12 +48,18 @@ class Limiter:
     def __init__(self, config: str | os.PathLike[str] | RateLimitConfig | None = None,
                  **keywords: Any) -> None:
         self.config: RateLimitConfig = read_config(config, keywords)
-        self._engine = Engine(self.config, _logging.write)
         self._reload_config = config if not keywords else self.config
-        self._uses_redis: bool = self._engine.uses_redis
+        self._rules: dict[str, Mapping[str, Any]] = {}
         self._sessions: dict[asyncio.AbstractEventLoop, tuple[Session, Any]] = {}
-        self._rules: set[str] = set()
+        self._use(open_engine(self.config))
         _open.add(self)
+
+    def _use(self, engine: Engine) -> None:
+        """Decides with another engine from now on, with the rules there are."""
+        if self._rules:
+            engine.declare(rules_of(rules_as_toml(self._rules, engine.algorithm)))
+        self._engine = engine
+        self._uses_redis: bool = engine.uses_redis
 
     # Deciding.
 
@@ -124,7 +135,7 @@ class Limiter:
     def declare_all(self, rules: Mapping[str, Mapping[str, Any]]) -> None:
         """Several at once, by their names; each is the keys of an endpoint."""
         self._engine.declare(rules_of(rules_as_toml(rules, self._engine.algorithm)))
-        self._rules.update(rules)
+        self._rules |= rules
 
     def declared(self, name: str) -> bool:
         return name in self._rules
@@ -200,16 +211,15 @@ _UNITS = {"second": "1s", "minute": "60s", "hour": "1h", "day": "1d"}
 
 def endpoint_keys(limits: Iterable[str], keys: Mapping[str, Any]) -> dict[str, Any]:
     """ "10/minute", "100/hour" as the keys of an endpoint, which the engine checks."""
-    windows = []
+    windows: list[dict[str, Any]] = []
     for text in limits:
-        count, slash, unit = text.partition("/")
-        window: dict[str, Any] = {"limit": int(count) if count.isascii() and count.isdigit()
-                                  else count}
-        if slash:
-            window["window"] = _UNITS.get(unit, unit)
-        windows.append(window)
+        count, _, unit = text.partition("/")
+        if not (count.isascii() and count.isdigit() and unit):
+            raise ConfigError(f'limit: found "{text}", allowed: units per time, as "10/minute" '
+                              '(second, minute, hour, day, or as in "10/30s")')
+        windows.append({"limit": int(count), "window": _UNITS.get(unit, unit)})
     if not windows:
-        raise TypeError('no limit: found none, allowed: at least one, as "10/minute"')
+        raise ConfigError('limit: found none, allowed: at least one, as "10/minute"')
     first, *further = windows
     return {**first, **({"windows": further} if further else {}), **keys}
 

@@ -34,11 +34,9 @@ class Exchange:
         self._exposed = exposed
 
     def tighten(self, decision: Decision) -> None:
-        """The response tells of the decision with the least left."""
-        if decision.remaining is None:
-            return
-        if (self.decision.remaining is None or not decision.admitted
-                or decision.remaining <= self.decision.remaining):
+        """The response tells of a refusal, else of the least that is left; where both have the
+        same left, of what is whole again later."""
+        if not decision.admitted or _tightness(decision) < _tightness(self.decision):
             self.decision = decision
 
     async def send(self, message: Message) -> None:
@@ -47,6 +45,13 @@ class Exchange:
             message = {**message, "headers": self.decision.mark(message.get("headers", ()),
                                                                 self._exposed)}
         await self._send(message)
+
+
+def _tightness(decision: Decision) -> tuple[float, float]:
+    remaining = decision.remaining
+    if remaining is None:
+        return float("inf"), 0.0
+    return remaining, -(decision.reset_after or 0.0)
 
 
 _STARTS = frozenset(("http.response.start", "websocket.accept", "websocket.http.response.start"))
