@@ -12,8 +12,8 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 
-#include "adapters/asio/admin.hpp"
-#include "adapters/asio/service.hpp"
+#include "adapters/http/admin.hpp"
+#include "adapters/http/service.hpp"
 #include "adapters/asio/worker.hpp"
 #include "adapters/posix/redis_session.hpp"
 #include "tidegate/client.hpp"

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <optional>
 
-#include "adapters/asio/service.hpp"
+#include "adapters/http/service.hpp"
 #include "tidegate/limiter.hpp"
 
 namespace tidegate::server {

@@ -94,7 +94,7 @@ std::uint64_t reload(Engine& it, const std::optional<LoadedConfig>& config) {
   std::expected<std::uint64_t, std::vector<Fault>> reloaded;
   {
     const nb::gil_scoped_release others_run;
-    reloaded = config ? it.limiter()->reload(*config) : it.limiter()->reload();
+    reloaded = config ? it.limiter()->reload(*config) : it.reload();
   }
   it.flush_log();
   if (!reloaded) throw ConfigFaults(std::move(reloaded.error()));
@@ -135,8 +135,8 @@ std::deque<std::pair<LogLevel, std::string>> LogLines::take() {
   return std::exchange(lines_, {});
 }
 
-Engine::Engine(const LoadedConfig& config, nb::object log)
-    : lines_(std::make_shared<LogLines>()), log_(std::move(log)) {
+Engine::Engine(const LoadedConfig& config, nb::object log, std::optional<LoadedConfig> written)
+    : lines_(std::make_shared<LogLines>()), log_(std::move(log)), written_(std::move(written)) {
   auto limiter = Limiter::open(config);
   if (!limiter) throw ConfigFaults({{config.file, 0, 0, "", limiter.error().message}});
   (*limiter)->log_to(
@@ -146,6 +146,10 @@ Engine::Engine(const LoadedConfig& config, nb::object log)
     const nb::gil_scoped_release others_run;
     delete last;
   });
+}
+
+std::expected<std::uint64_t, std::vector<Fault>> Engine::reload() const {
+  return written_ ? limiter_->reload(*written_) : limiter_->reload();
 }
 
 nb::object Engine::decide(nb::handle scope, Known known) {
@@ -181,7 +185,8 @@ void bind_engine(nb::module_& module) {
   nb::class_<Engine>(module, "Engine",
                      "The engine of one process. Processes that name the same segment count "
                      "together.")
-      .def(nb::init<const LoadedConfig&, nb::object>(), "config"_a, "log"_a)
+      .def(nb::init<const LoadedConfig&, nb::object, std::optional<LoadedConfig>>(), "config"_a,
+           "log"_a, "written"_a = none)
       .def(
           "decide",
           [](Engine& it, nb::handle scope, std::optional<std::string> client,

@@ -3,13 +3,17 @@
 
 #include <nanobind/nanobind.h>
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
+#include <expected>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "adapters/posix/redis_session.hpp"
 #include "adapters/python/decided.hpp"
@@ -54,10 +58,13 @@ class LogLines {
 /// Used with the interpreter's lock held, which is given up where something takes long.
 class Engine {
  public:
-  /// `log` is called with level and line, on a thread that uses the engine.
-  Engine(const LoadedConfig& config, nanobind::object log);
+  /// `log` is called with level and line, on a thread that uses the engine. `written`: what a
+  /// reload without another configuration takes, where there is no file.
+  Engine(const LoadedConfig& config, nanobind::object log, std::optional<LoadedConfig> written);
 
   [[nodiscard]] nanobind::object decide(nanobind::handle scope, Known known);
+  /// Reads the configuration again. Any thread, without the interpreter's lock.
+  [[nodiscard]] std::expected<std::uint64_t, std::vector<Fault>> reload() const;
   /// Hands the lines that were written since to Python.
   void flush_log();
   /// A doubt about who the peers are, said once.
@@ -68,6 +75,7 @@ class Engine {
  private:
   std::shared_ptr<LogLines> lines_;
   nanobind::object log_;
+  std::optional<LoadedConfig> written_;
   std::shared_ptr<Limiter> limiter_;
   bool peer_doubted_ = false;
 };

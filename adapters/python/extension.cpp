@@ -9,6 +9,7 @@
 #include "adapters/python/decided.hpp"
 #include "adapters/python/engine.hpp"
 #include "adapters/python/faults.hpp"
+#include "adapters/python/operations.hpp"
 #include "tidegate/client.hpp"
 #include "tidegate/status.hpp"
 
@@ -19,6 +20,7 @@ NB_MODULE(_engine, module) {
   bind_configuration(module);
   bind_decision(module);
   bind_engine(module);
+  bind_operations(module);
   module.def("version", [] { return std::string(tidegate::version()); });
   module.def(
       "normalize_ip",

@@ -29,8 +29,10 @@ def client_of():
     opened = []
 
     def client(app, **options):
-        opened.append(TestClient(app, **{"raise_server_exceptions": False, **options}))
-        return opened[-1].__enter__()
+        one = TestClient(app, **{"raise_server_exceptions": False, **options})
+        one.__enter__()
+        opened.append(one)
+        return one
 
     yield client
     for one in opened:

@@ -20,7 +20,8 @@ from ._engine import version as _version
 from .config import RateLimitConfig, load_config
 from .errors import MultipleWindowsExceeded, RateLimitExceeded
 from .limiter import Limiter
-from .middleware import RateLimitMiddleware
+from .middleware import RateLimitMiddleware, install
+from .operations import Operations
 
 __version__ = _version()
 
@@ -32,11 +33,13 @@ __all__ = [
     "LimitConfig",
     "Limiter",
     "MultipleWindowsExceeded",
+    "Operations",
     "RateLimitConfig",
     "RateLimitExceeded",
     "RateLimitMiddleware",
     "Window",
     "WindowConfig",
+    "install",
     "load_config",
     "normalize_ip",
 ]

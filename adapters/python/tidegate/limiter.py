@@ -20,8 +20,8 @@ __all__ = ["Limiter", "limiter_of"]
 _open: weakref.WeakSet[Limiter] = weakref.WeakSet()
 
 
-def open_engine(config: RateLimitConfig) -> Engine:
-    return Engine(config, _logging.write)
+def open_engine(config: RateLimitConfig, written: RateLimitConfig | None) -> Engine:
+    return Engine(config, _logging.write, written)
 
 
 
@@ -48,10 +48,11 @@ class Limiter:
     def __init__(self, config: str | os.PathLike[str] | RateLimitConfig | None = None,
                  **keywords: Any) -> None:
         self.config: RateLimitConfig = read_config(config, keywords)
-        self._reload_config = config if not keywords else self.config
+        # What a reload reads where there is no file.
+        self._written = self.config if keywords or isinstance(config, RateLimitConfig) else None
         self._rules: dict[str, Mapping[str, Any]] = {}
         self._sessions: dict[asyncio.AbstractEventLoop, tuple[Session, Any]] = {}
-        self._use(open_engine(self.config))
+        self._use(open_engine(self.config, self._written))
         _open.add(self)
 
     def _use(self, engine: Engine) -> None:
@@ -165,8 +166,7 @@ class Limiter:
         share the segment; returns its number. Raises ConfigError, and then nothing has changed.
         Takes milliseconds: not on the thread of an event loop.
         """
-        source = self._reload_config if config is None else config
-        return self._engine.reload(read_config(source, {}))
+        return self._engine.reload(None if config is None else read_config(config, {}))
 
     def metrics(self) -> str:
         """The text for Prometheus, with the counts of all processes that share the segment."""

@@ -10,6 +10,7 @@ from ._engine import ConfigError, Decision
 from ._reload import handle_hangup
 from .config import RateLimitConfig
 from .limiter import Limiter
+from .operations import Operations
 
 __all__ = ["Exchange", "RateLimitMiddleware", "install", "reject"]
 
@@ -66,6 +67,8 @@ class RateLimitMiddleware:
     config     a file, or what load_config() gave; or the keys of [rate_limiting] as keywords; or
                nothing: RATE_LIMIT_CONFIG, ./tidegate.toml, ./config.toml, the defaults
     limiter    a Limiter instead
+    operations where the middleware itself answers health, metrics and the admin routes, unlimited:
+               with "/ops" /ops/health, /ops/metrics and /ops/admin/rate-limit/...
     identify   called with the scope; returns None, or a dict with what the program knows better
                than the configuration: client, tier, cost
 
@@ -74,13 +77,14 @@ class RateLimitMiddleware:
     """
 
     def __init__(self, app: App, config: str | os.PathLike[str] | RateLimitConfig | None = None, *,
-                 limiter: Limiter | None = None,
+                 limiter: Limiter | None = None, operations: str | None = None,
                  identify: Callable[[Scope], dict[str, Any] | None] | None = None,
                  **keywords: Any) -> None:
         if limiter is not None and (config is not None or keywords):
             raise TypeError("give either a limiter or its configuration, not both")
         self.app = app
         self._identify = identify
+        self._operations = Operations(limiter, operations) if operations is not None else None
         self._fault: ConfigError | None = None
         self._ready = False
         self._answer_errors: App = app
@@ -111,6 +115,8 @@ class RateLimitMiddleware:
             return await self.app(scope, receive, send)
         if not self._ready:
             self._get_ready(scope)
+        if self._operations is not None and self._operations.has(scope):
+            return await self._operations.answer(limiter, scope, receive, send)
         known = self._identify(scope) if self._identify is not None else None
         if known is None and not limiter._uses_redis:
             decision = limiter._engine.decide(scope)
@@ -171,7 +177,7 @@ def install(app: Any, config: str | os.PathLike[str] | RateLimitConfig | None = 
     if getattr(app, "middleware_stack", None) is not None:
         raise RuntimeError("the application serves already: install limits before it starts")
     limiter = keywords.pop("limiter", None)
-    identify = keywords.pop("identify", None)
+    own = {key: keywords.pop(key) for key in ("identify", "operations") if key in keywords}
     if limiter is None:
         limiter = Limiter(config, **keywords)
     elif config is not None or keywords:
@@ -179,7 +185,7 @@ def install(app: Any, config: str | os.PathLike[str] | RateLimitConfig | None = 
     build = app.build_middleware_stack
 
     def build_limited() -> RateLimitMiddleware:
-        return RateLimitMiddleware(build(), limiter=limiter, identify=identify)
+        return RateLimitMiddleware(build(), limiter=limiter, **own)
 
     app.build_middleware_stack = build_limited
     return limiter

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from . import _logging
 from . import limiter as _limiter
 from ._engine import Engine
 from .config import RateLimitConfig
@@ -44,9 +45,10 @@ class Clock:
         for engine in self._engines:
             engine.advance(micros)
 
-    def open(self, config: RateLimitConfig) -> Engine:
+    def open(self, config: RateLimitConfig, _written: RateLimitConfig | None = None) -> Engine:
         """An engine that goes by this clock, and counts in memory for itself."""
-        engine = _limiter.Engine(config.in_private(), _limiter._logging.write)
+        private = config.in_private()
+        engine = Engine(private, _logging.write, private)
         engine.stop_clock()
         engine.advance(self._moved_us)
         self._engines.append(engine)
@@ -69,7 +71,7 @@ def private_limits() -> Iterator[Clock]:
     finally:
         _limiter.open_engine = open_engine
         for limiter in list(_limiter._open):
-            limiter._use(before.get(limiter) or open_engine(limiter.config))
+            limiter._use(before.get(limiter) or open_engine(limiter.config, limiter._written))
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-#include "adapters/asio/admin_reset.hpp"
+#include "adapters/http/admin_reset.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "adapters/asio/response_text.hpp"
+#include "adapters/http/response_text.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "adapters/asio/admin.hpp"
+#include "adapters/http/admin.hpp"
 
 #include <fmt/format.h>
 
@@ -6,8 +6,8 @@
 #include <random>
 #include <vector>
 
-#include "adapters/asio/admin_reset.hpp"
-#include "adapters/asio/page.hpp"
+#include "adapters/http/admin_reset.hpp"
+#include "adapters/http/page.hpp"
 #include "core/ascii.hpp"
 #include "core/json_text.hpp"
 

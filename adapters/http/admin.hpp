@@ -10,9 +10,9 @@
 #include <string_view>
 #include <vector>
 
-#include "adapters/asio/admin_reset.hpp"
-#include "adapters/asio/response_text.hpp"
-#include "adapters/asio/service.hpp"
+#include "adapters/http/admin_reset.hpp"
+#include "adapters/http/response_text.hpp"
+#include "adapters/http/service.hpp"
 #include "core/hash.hpp"
 #include "tidegate/client.hpp"
 #include "tidegate/decision.hpp"

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "adapters/asio/response_text.hpp"
+#include "adapters/http/response_text.hpp"
 #include "tidegate/limiter.hpp"
 
 namespace tidegate::server {

@@ -1,4 +1,4 @@
-#include "adapters/asio/service.hpp"
+#include "adapters/http/service.hpp"
 
 #include <fmt/format.h>
 
@@ -6,7 +6,7 @@
 #include <array>
 #include <iterator>
 
-#include "adapters/asio/admin.hpp"
+#include "adapters/http/admin.hpp"
 #include "core/json_text.hpp"
 
 namespace tidegate::server {

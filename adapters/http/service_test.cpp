@@ -1,4 +1,4 @@
-#include "adapters/asio/service.hpp"
+#include "adapters/http/service.hpp"
 
 #include <gtest/gtest.h>
 
