@@ -95,7 +95,58 @@ void bind_configuration(nb::module_& module) {
       .def_ro("cost", &EndpointConfig::cost)
       .def_ro("priority", &EndpointConfig::priority)
       .def_ro("shadow", &EndpointConfig::shadow);
-  nb::class_<LoadedConfig>(module, "Config")
+  nb::class_<TierConfig>(module, "TierConfig")
+      .def_ro("name", &TierConfig::name)
+      .def_ro("limit", &TierConfig::limit);
+  nb::class_<ExemptionConfig>(module, "ExemptionConfig")
+      .def_prop_ro("type",
+                   [](const ExemptionConfig& it) {
+                     switch (it.type) {
+                       case ExemptionConfig::Type::ip:
+                         return "ip";
+                       case ExemptionConfig::Type::user_id:
+                         return "user_id";
+                       case ExemptionConfig::Type::endpoint:
+                         break;
+                     }
+                     return "endpoint";
+                   })
+      .def_ro("value", &ExemptionConfig::value);
+  nb::class_<RedisConfig>(module, "RedisConfig")
+      .def_prop_ro("topology",
+                   [](const RedisConfig& it) {
+                     switch (it.topology) {
+                       case RedisConfig::Topology::single:
+                         return "single";
+                       case RedisConfig::Topology::sentinel:
+                         return "sentinel";
+                       case RedisConfig::Topology::cluster:
+                         break;
+                     }
+                     return "cluster";
+                   })
+      .def_ro("pool_size", &RedisConfig::pool_size)
+      .def_prop_ro("socket_timeout",
+                   [](const RedisConfig& it) { return seconds(it.socket_timeout); })
+      .def_prop_ro("decision_timeout",
+                   [](const RedisConfig& it) { return seconds(it.decision_timeout); })
+      .def_ro("circuit_breaker_threshold", &RedisConfig::circuit_breaker_threshold)
+      .def_prop_ro("circuit_breaker_timeout",
+                   [](const RedisConfig& it) { return seconds(it.circuit_breaker_timeout); })
+      .def_ro("key_prefix", &RedisConfig::key_prefix);
+  nb::class_<ClientIdentificationConfig>(module, "ClientIdentificationConfig")
+      .def_ro("identify", &ClientIdentificationConfig::identify)
+      .def_ro("trusted_proxy_depth", &ClientIdentificationConfig::trusted_proxy_depth)
+      .def_ro("trusted_proxies", &ClientIdentificationConfig::trusted_proxies)
+      .def_ro("ipv6_prefix", &ClientIdentificationConfig::ipv6_prefix);
+  nb::class_<ProgressivePenaltiesConfig>(module, "ProgressivePenaltiesConfig")
+      .def_ro("enabled", &ProgressivePenaltiesConfig::enabled)
+      .def_prop_ro(
+          "detection_window",
+          [](const ProgressivePenaltiesConfig& it) { return seconds(it.detection_window); })
+      .def_ro("violation_threshold", &ProgressivePenaltiesConfig::violation_threshold)
+      .def_ro("penalty_multipliers", &ProgressivePenaltiesConfig::penalty_multipliers);
+  nb::class_<LoadedConfig>(module, "Config", "A valid configuration. Immutable; times in seconds.")
       .def_static(
           "load",
           [](const std::optional<std::string>& path) { return value_of(load_config(path)); },
@@ -112,6 +163,16 @@ void bind_configuration(nb::module_& module) {
           [](const LoadedConfig& it) { return std::string(to_string(it.config.failure_mode)); })
       .def_prop_ro("backend",
                    [](const LoadedConfig& it) { return std::string(to_string(it.config.backend)); })
+      .def_prop_ro("shadow", [](const LoadedConfig& it) { return it.config.shadow; })
+      .def_prop_ro("exempt_endpoints",
+                   [](const LoadedConfig& it) { return it.config.exempt_endpoints; })
+      .def_prop_ro("tiers", [](const LoadedConfig& it) { return it.config.tiers; })
+      .def_prop_ro("exemptions", [](const LoadedConfig& it) { return it.config.exemptions; })
+      .def_prop_ro("redis", [](const LoadedConfig& it) { return it.config.redis; })
+      .def_prop_ro("client_identification",
+                   [](const LoadedConfig& it) { return it.config.client_identification; })
+      .def_prop_ro("progressive_penalties",
+                   [](const LoadedConfig& it) { return it.config.progressive_penalties; })
       .def_prop_ro("endpoints", [](const LoadedConfig& it) { return it.config.endpoints; });
   module.def("rules_of", &rules_of, "toml"_a);
 }

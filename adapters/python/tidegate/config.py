@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ._engine import Config as RateLimitConfig
+from ._engine import EndpointMatcher, LimitConfig
 
-__all__ = ["RateLimitConfig", "load_config", "read_config", "to_toml"]
+__all__ = ["RateLimitConfig", "get_applicable_limit", "load_config", "read_config", "to_toml"]
 
 
 def load_config(path: str | os.PathLike[str] | None = None) -> RateLimitConfig:
@@ -21,6 +22,12 @@ def load_config(path: str | os.PathLike[str] | None = None) -> RateLimitConfig:
     a line each.
     """
     return RateLimitConfig.load(None if path is None else os.fspath(path))
+
+
+def get_applicable_limit(config: RateLimitConfig, method: str, target: str,
+                         tier: str = "anonymous") -> LimitConfig | None:
+    """What a configuration enforces for a request; None: it is unlimited."""
+    return EndpointMatcher(config).limit(method, target, tier)
 
 
 def read_config(config: str | os.PathLike[str] | RateLimitConfig | None,
