@@ -6,6 +6,7 @@
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -41,6 +42,18 @@ std::optional<std::pair<std::string_view, std::string_view>> line_of(nb::handle 
                    view(PySequence_Fast_GET_ITEM(object, 1))};
 }
 
+/// The name of a field in lower case. Those that there are stay, as they are the same every time.
+nb::handle name_of(std::string_view name) {
+  static std::vector<std::pair<std::string, PyObject*>> known;
+  for (const auto& [text, object] : known) {
+    if (text == name) return object;
+  }
+  std::string lower(name);
+  std::ranges::transform(name, lower.begin(), ascii_lower);
+  known.emplace_back(name, bytes(lower).release().ptr());
+  return known.back().second;
+}
+
 nb::tuple field(std::string_view name, std::string_view value) {
   return nb::make_tuple(bytes(name), bytes(value));
 }
@@ -64,6 +77,8 @@ std::string representation(const Decided& it) {
   }
   return text + ">";
 }
+
+int is_admitted(PyObject* self) { return nb::inst_ptr<Decided>(self)->decision.admitted() ? 1 : 0; }
 
 void bind_window(nb::module_& module) {
   nb::class_<WindowState>(module, "Window", "One window of one rule. Immutable; times in seconds.")
@@ -90,12 +105,9 @@ void bind_window(nb::module_& module) {
 
 nb::list Decided::fields() const {
   nb::list list;
-  std::string lower;
   add_rate_limit_headers(decision, limiter_->render_options(), limiter_->wall_us(),
                          [&](std::string_view name, std::string_view value) {
-                           lower.resize(name.size());
-                           std::ranges::transform(name, lower.begin(), ascii_lower);
-                           list.append(field(lower, value));
+                           list.append(nb::make_tuple(name_of(name), bytes(value)));
                          });
   return list;
 }
@@ -147,9 +159,11 @@ void bind_decision(nb::module_& module) {
                    [](const ClientIdentity& it) { return std::string(to_string(it.client_type)); })
       .def_ro("tier", &ClientIdentity::tier)
       .def_ro("metadata", &ClientIdentity::metadata);
-  nb::class_<Decided>(module, "Decision",
+  // A slot, as every request is asked so.
+  static const std::array<PyType_Slot, 2> slots{
+      {{Py_nb_bool, reinterpret_cast<void*>(&is_admitted)}, {0, nullptr}}};
+  nb::class_<Decided>(module, "Decision", nb::type_slots(slots.data()),
                       "What became of one request. Immutable; true where the request may go on.")
-      .def("__bool__", [](const Decided& it) { return it.decision.admitted(); })
       .def("__repr__", &representation)
       .def_prop_ro(
           "admitted", [](const Decided& it) { return it.decision.admitted(); },

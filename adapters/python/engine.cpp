@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <functional>
+#include <new>
 #include <vector>
 
 #include "adapters/python/asyncio_network.hpp"
@@ -153,13 +154,15 @@ std::expected<std::uint64_t, std::vector<Fault>> Engine::reload() const {
   return written_ ? limiter_->reload(*written_) : limiter_->reload();
 }
 
-nb::object Engine::decide(nb::handle scope, Known known) {
-  nb::object decided = nb::cast(Decided(limiter_));
-  Decision& decision = nb::cast<Decided&>(decided).decision;
+nb::object Engine::decide(nb::handle scope, const Known* known) {
+  // Made where it is to lie: it is large to move.
+  nb::object decided = nb::inst_alloc(nb::type<Decided>());
+  auto* const place = new (nb::inst_ptr<Decided>(decided)) Decided(limiter_);
+  nb::inst_mark_ready(decided);
   ScopeRequest request(scope.ptr());
-  known.lay_over(request.request);
+  if (known != nullptr) known->lay_over(request.request);
   look_at_peer(request);
-  limiter_->decide(request.request, decision);
+  limiter_->decide(request.request, place->decision);
   if (lines_->any()) [[unlikely]]
     flush_log();
   return decided;
@@ -188,13 +191,14 @@ void bind_engine(nb::module_& module) {
                      "together.")
       .def(nb::init<const LoadedConfig&, nb::object, std::optional<LoadedConfig>>(), "config"_a,
            "log"_a, "written"_a = none)
+      .def("decide", [](Engine& it, nb::handle scope) { return it.decide(scope, nullptr); })
       .def(
           "decide",
           [](Engine& it, nb::handle scope, std::optional<std::string> client,
              std::optional<std::string> tier, std::optional<std::uint64_t> cost,
              std::optional<std::string> rule) {
-            return it.decide(scope,
-                             known_of(std::move(client), std::move(tier), cost, std::move(rule)));
+            const Known known = known_of(std::move(client), std::move(tier), cost, std::move(rule));
+            return it.decide(scope, &known);
           },
           "scope"_a, nb::kw_only(), "client"_a = none, "tier"_a = none, "cost"_a = none,
           "rule"_a = none)

@@ -62,7 +62,8 @@ class Engine {
   /// reload without another configuration takes, where there is no file.
   Engine(const LoadedConfig& config, nanobind::object log, std::optional<LoadedConfig> written);
 
-  [[nodiscard]] nanobind::object decide(nanobind::handle scope, Known known);
+  /// `known` may be null.
+  [[nodiscard]] nanobind::object decide(nanobind::handle scope, const Known* known);
   /// Reads the configuration again. Any thread, without the interpreter's lock.
   [[nodiscard]] std::expected<std::uint64_t, std::vector<Fault>> reload() const;
   /// Hands the lines that were written since to Python.

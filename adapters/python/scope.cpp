@@ -9,9 +9,27 @@
 namespace tidegate::python {
 namespace {
 
+/// Names of members, made once: looking a member up by a text that is there already is several
+/// times cheaper. They live as long as the process.
+struct Names {
+  PyObject* method = PyUnicode_InternFromString("method");
+  PyObject* raw_path = PyUnicode_InternFromString("raw_path");
+  PyObject* path = PyUnicode_InternFromString("path");
+  PyObject* headers = PyUnicode_InternFromString("headers");
+  PyObject* client = PyUnicode_InternFromString("client");
+};
+
+const Names& names() {
+  static const Names names;
+  return names;
+}
+
 /// Borrowed; null where there is no such member.
-PyObject* member(PyObject* dict, const char* name) {
-  return PyDict_Check(dict) != 0 ? PyDict_GetItemString(dict, name) : nullptr;
+PyObject* member(PyObject* dict, PyObject* name) {
+  if (PyDict_Check(dict) == 0) return nullptr;
+  PyObject* const found = PyDict_GetItemWithError(dict, name);
+  if (found == nullptr && PyErr_Occurred() != nullptr) PyErr_Clear();
+  return found;
 }
 
 std::optional<std::string_view> text_of(PyObject* object) {
@@ -69,27 +87,27 @@ void ScopeLines::each(std::string_view name, FunctionRef<bool(std::string_view)>
 ScopeRequest::ScopeRequest(PyObject* scope) : scope_(scope) {
   Py_INCREF(scope_);
   // A websocket's handshake is a GET.
-  request.method = text_of(member(scope_, "method")).value_or("GET");
+  request.method = text_of(member(scope_, names().method)).value_or("GET");
   read_target();
   read_peer();
-  lines_.emplace(member(scope_, "headers"));
+  lines_.emplace(member(scope_, names().headers));
   request.headers = &*lines_;
 }
 
 ScopeRequest::~ScopeRequest() { Py_DECREF(scope_); }
 
 void ScopeRequest::read_target() {
-  const auto raw = bytes_of(member(scope_, "raw_path"));
+  const auto raw = bytes_of(member(scope_, names().raw_path));
   if (raw && !raw->empty()) {
     request.target = *raw;
     return;
   }
-  append_encoded(text_of(member(scope_, "path")).value_or("/"), target_);
+  append_encoded(text_of(member(scope_, names().path)).value_or("/"), target_);
   request.target = target_;
 }
 
 void ScopeRequest::read_peer() {
-  PyObject* const client = member(scope_, "client");
+  PyObject* const client = member(scope_, names().client);
   if (client == nullptr || (PyTuple_Check(client) == 0 && PyList_Check(client) == 0)) return;
   if (PySequence_Fast_GET_SIZE(client) == 0) return;
   if (const auto host = text_of(PySequence_Fast_GET_ITEM(client, 0))) {

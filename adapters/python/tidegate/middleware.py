@@ -22,30 +22,21 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class Exchange:
-    """A request on its way, in the scope as "tidegate": what was decided, and how its response is
-    marked. A limit further in may put a tighter decision in place of the first."""
+    """A request on its way, in the scope as "tidegate": whose decision it had, and which. A limit
+    further in may put a tighter one in its place.
 
-    __slots__ = ("limiter", "decision", "started", "_send", "_exposed")
+    It holds nothing that leads back to the scope, so that requests are no garbage to collect."""
 
-    def __init__(self, limiter: Limiter, decision: Decision, send: Send, exposed: bool) -> None:
-        self.limiter = limiter
-        self.decision = decision
-        self.started = False
-        self._send = send
-        self._exposed = exposed
+    __slots__ = ("limiter", "decision")
+
+    limiter: Limiter
+    decision: Decision
 
     def tighten(self, decision: Decision) -> None:
         """The response tells of a refusal, else of the least that is left; where both have the
         same left, of what is whole again later."""
         if not decision.admitted or _tightness(decision) < _tightness(self.decision):
             self.decision = decision
-
-    async def send(self, message: Message) -> None:
-        if message["type"] in _STARTS:
-            self.started = True
-            message = {**message, "headers": self.decision.mark(message.get("headers", ()),
-                                                                self._exposed)}
-        await self._send(message)
 
 
 def _tightness(decision: Decision) -> tuple[float, float]:
@@ -105,11 +96,12 @@ class RateLimitMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
-        if kind == "lifespan":
-            return await self._live(scope, receive, send)
-        if kind not in ("http", "websocket"):
-            return await self.app(scope, receive, send)
-        limiter = self.limiter
+        if kind != "http" and kind != "websocket":
+            live = self._live if kind == "lifespan" else self.app
+            return await live(scope, receive, send)
+        if self._fault is not None:
+            raise self._fault
+        limiter = self._limiter
         outer: Exchange | None = scope.get("tidegate")
         if outer is not None and outer.limiter is limiter:  # an outer middleware has decided it
             return await self.app(scope, receive, send)
@@ -122,23 +114,32 @@ class RateLimitMiddleware:
             decision = limiter._engine.decide(scope)
         else:
             decision = await limiter.hit(scope, **(known or {}))
+        exchange = scope["tidegate"] = Exchange()
+        exchange.limiter = limiter
+        exchange.decision = decision
         exposed = self._exposed_further_out and _has_origin(scope)
-        exchange = scope["tidegate"] = Exchange(limiter, decision, send, exposed)
-        if decision:
-            await self._pass(scope, receive, exchange)
-        elif scope.get("method") == "OPTIONS":  # CORS further in would answer it without us
-            await reject(scope, receive, exchange.send)
-        else:
-            await self._reject(scope, receive, exchange.send)
+        started = False
 
-    async def _pass(self, scope: Scope, receive: Receive, exchange: Exchange) -> None:
-        """An exception that nobody handles would be answered further out, without our fields."""
-        try:
-            await self._answer_errors(scope, receive, exchange.send)
-        except Exception:
-            if not exchange.started and scope["type"] == "http":
-                await _answer_error(exchange.send)
-            raise
+        # It hands on what is to be awaited: a coroutine of its own would cost more than deciding.
+        def send_marked(message: Message) -> Awaitable[None]:
+            nonlocal started
+            if message["type"] in _STARTS:
+                started = True
+                message["headers"] = exchange.decision.mark(message.get("headers", ()), exposed)
+            return send(message)
+
+        if decision:
+            try:
+                await self._answer_errors(scope, receive, send_marked)
+            except Exception:
+                # Whoever answers it further out does so without our fields.
+                if not started and kind == "http":
+                    await _answer_error(send_marked)
+                raise
+        elif scope.get("method") == "OPTIONS":  # CORS further in would answer it without us
+            await reject(scope, receive, send_marked)
+        else:
+            await self._reject(scope, receive, send_marked)
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._fault is not None:
