@@ -1,16 +1,18 @@
 # The two commands that matter are `make run` and `make test`. Everything else is in ./dev.
-# Both install what they miss of packages.txt; neither asks for anything when nothing is missing.
+# They install what they miss of packages.txt; none asks for anything when nothing is missing.
 
 PORT ?= 8000
 FUZZ_SECONDS ?= 60
 SEEDS ?= 20000
+PYTHON ?= python3
 
-.PHONY: help build run test
+.PHONY: help build run test wheel
 
 help:
 	@echo 'make run      build, and start the demonstration on 127.0.0.1:$(PORT) (PORT=9000 for another port)'
 	@echo 'make test     build, and run every test: sanitizers, fuzzers ($(FUZZ_SECONDS) s each), $(SEEDS) simulated runs, then the suite'
 	@echo 'make build    build the command build/release/bin/tidegate'
+	@echo 'make wheel    build the Python package for $(PYTHON), into dist/ (PYTHON=python3.12 for another CPython)'
 	@echo './dev --help  what developers use: one suite, one fuzzer, checks, formatting, benchmarks, coverage'
 
 build:
@@ -30,3 +32,8 @@ test:
 	@./dev fuzz --seconds $(FUZZ_SECONDS)
 	@./dev simulate --seeds $(SEEDS)
 	@./dev test --all
+
+# A wheel needs the tools of the tests, from pip.
+wheel:
+	@tools/install-packages build test
+	@tools/build-wheel $(PYTHON)
