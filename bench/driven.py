@@ -32,7 +32,8 @@ def stop(server: subprocess.Popen) -> None:
 
 
 def children(parent: int) -> list[int]:
-    return list(map(int, pathlib.Path(f"/proc/{parent}/task/{parent}/children").read_text().split()))
+    listed = pathlib.Path(f"/proc/{parent}/task/{parent}/children").read_text()
+    return list(map(int, listed.split()))
 
 
 def cpu_ns(processes: list[int]) -> int:

@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 HELLO = "/api/v1/hello"
-A_MILLIARD_AN_HOUR = "1000000000/hour"
+NO_LIMIT = 1_000_000_000
 SLEEP_S = 0.001
 
 
@@ -25,11 +25,11 @@ def starlette(*middleware: Middleware) -> Starlette:
     return Starlette(routes=[Route(HELLO, hello)], middleware=middleware)
 
 
-def plain_starlette(_: str) -> Starlette:
+def plain_starlette(*_) -> Starlette:
     return starlette()
 
 
-def plain_fastapi(_: str):
+def plain_fastapi(*_):
     from fastapi import FastAPI
 
     app = FastAPI()
@@ -37,19 +37,19 @@ def plain_fastapi(_: str):
     return app
 
 
-def tidegate(config: str) -> Starlette:
+def tidegate(toml: str, _: int) -> Starlette:
     from tidegate import RateLimitMiddleware
 
-    return starlette(Middleware(RateLimitMiddleware, config=config))
+    return starlette(Middleware(RateLimitMiddleware, toml=toml))
 
 
-def slowapi(storage: str) -> Starlette:
+def slowapi(storage: str, limit: int) -> Starlette:
     from slowapi import Limiter
     from slowapi.middleware import SlowAPIASGIMiddleware
     from slowapi.util import get_remote_address
 
     app = starlette(Middleware(SlowAPIASGIMiddleware))
-    app.state.limiter = Limiter(get_remote_address, default_limits=[A_MILLIARD_AN_HOUR],
+    app.state.limiter = Limiter(get_remote_address, default_limits=[f"{limit}/hour"],
                                 storage_uri=storage)
     return app
 
@@ -57,13 +57,13 @@ def slowapi(storage: str) -> Starlette:
 class LimitsMiddleware:
     """What somebody would write by hand around limits."""
 
-    def __init__(self, app, storage: str):
-        from limits import parse
+    def __init__(self, app, storage: str, limit: int):
+        from limits import RateLimitItemPerHour
         from limits.aio.storage import MemoryStorage, RedisStorage
         from limits.aio.strategies import FixedWindowRateLimiter
 
         self.app = app
-        self.item = parse(A_MILLIARD_AN_HOUR)
+        self.item = RateLimitItemPerHour(limit)
         store = (MemoryStorage() if storage == "memory://" else
                  RedisStorage(f"async+{storage}", implementation="redispy"))
         self.limiter = FixedWindowRateLimiter(store)
@@ -74,18 +74,19 @@ class LimitsMiddleware:
         await PlainTextResponse("too many requests", 429)(scope, receive, send)
 
 
-def limits(storage: str) -> Starlette:
-    return starlette(Middleware(LimitsMiddleware, storage=storage))
+def limits(storage: str, limit: int) -> Starlette:
+    return starlette(Middleware(LimitsMiddleware, storage=storage, limit=limit))
 
 
-def fastapi_limiter(storage: str):
+def fastapi_limiter(storage: str, limit: int):
     import redis.asyncio
     from fastapi import Depends, FastAPI
     from fastapi_limiter.depends import RateLimiter
     from pyrate_limiter import (BucketFactory, Duration, InMemoryBucket, Limiter, Rate, RateItem,
                                 RedisBucket)
 
-    rates = [Rate(1_000_000, Duration.SECOND)]
+    # It keeps each request for as long as the window: those of an hour would be a burden.
+    rates = [Rate(limit, Duration.SECOND)]
     server = None if storage == "memory://" else redis.asyncio.from_url(storage)
 
     class BucketOfEachClient(BucketFactory):
@@ -106,8 +107,8 @@ def fastapi_limiter(storage: str):
             return bucket
 
     app = FastAPI()
-    limiter = RateLimiter(Limiter(BucketOfEachClient()))
-    app.get(HELLO, dependencies=[Depends(limiter)])(hello)
+    limited = Depends(RateLimiter(Limiter(BucketOfEachClient())))
+    app.get(HELLO, dependencies=[limited])(hello)
     return app
 
 
@@ -142,10 +143,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("application", choices=APPLICATIONS)
     parser.add_argument("setting", nargs="?", default="memory://",
-                        help="where it counts: a URL; of tidegate, a configuration")
+                        help="where it counts: a URL; for tidegate, a configuration")
+    parser.add_argument("--limit", type=int, default=NO_LIMIT, help="where the setting has none")
     parser.add_argument("--watched", action="store_true", help="tell at /late how late the loop is")
     arguments = parser.parse_args()
-    app = APPLICATIONS[arguments.application](arguments.setting)
+    app = APPLICATIONS[arguments.application](arguments.setting, arguments.limit)
     port = socket.create_server(("127.0.0.1", 0))
     print("http://127.0.0.1:%d" % port.getsockname()[1], flush=True)
     config = uvicorn.Config(Watched(app) if arguments.watched else app, loop="uvloop",
