@@ -37,6 +37,27 @@ def plain_fastapi(*_):
     return app
 
 
+class ThreeFields:
+    """Adds to each response what ours adds, and decides nothing."""
+
+    FIELDS = ((b"x-ratelimit-limit", b"1000000000"), (b"x-ratelimit-remaining", b"999999999"),
+              (b"x-ratelimit-reset", b"1767225600"))
+
+    def __init__(self, app):
+        self.app = app
+
+    async def __call__(self, scope, receive, send) -> None:
+        def send_with_fields(message):
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *self.FIELDS]
+            return send(message)
+        await self.app(scope, receive, send_with_fields)
+
+
+def three_fields(*_) -> Starlette:
+    return starlette(Middleware(ThreeFields))
+
+
 def tidegate(toml: str, _: int) -> Starlette:
     from tidegate import RateLimitMiddleware
 
@@ -135,8 +156,9 @@ class Watched:
         await PlainTextResponse(f"{late_s * 1000:.3f}")(scope, receive, send)
 
 
-APPLICATIONS = {"starlette": plain_starlette, "fastapi": plain_fastapi, "tidegate": tidegate,
-                "slowapi": slowapi, "limits": limits, "fastapi_limiter": fastapi_limiter}
+APPLICATIONS = {"starlette": plain_starlette, "fastapi": plain_fastapi,
+                "three_fields": three_fields, "tidegate": tidegate, "slowapi": slowapi,
+                "limits": limits, "fastapi_limiter": fastapi_limiter}
 
 
 def main() -> None:
