@@ -1,10 +1,9 @@
 """CPU per request of `tidegate serve` against the same server without the limiter.
 
-One worker each, on loopback, driven by wrk with keep-alive connections; servers on one core, wrk on
-another. The two run at the same time and take turns under load; each pair gives one ratio. The tables
-print the median and the spread: once with the default rule alone, once with all that an operator
-may ask of a request: a token (verified before), a tier, an endpoint's rule with two windows, logs at
-INFO and metrics.
+One worker each, on loopback, driven by wrk with keep-alive connections. The two run at the same
+time and take turns under load; each pair gives one ratio. The tables print the median and the
+spread: once with the default rule alone, once with all that an operator may ask of a request: a
+token (verified before), a tier, an endpoint's rule with two windows, logs at INFO and metrics.
 """
 
 import argparse
@@ -12,13 +11,12 @@ import base64
 import hashlib
 import hmac
 import json
-import os
 import pathlib
-import re
 import statistics
-import subprocess
 import tempfile
 import time
+
+import driven
 
 PLAIN = """
 [rate_limiting]
@@ -54,65 +52,30 @@ def token() -> str:
     return text + "." + encoded(hmac.digest(SECRET.encode(), text.encode(), hashlib.sha256))
 
 
-# Where they may run: a scheduler that moves them about adds more noise than there is to measure.
-CORES = sorted(os.sched_getaffinity(0))
-SERVER_CORES, LOAD_CORES = {CORES[0]}, {CORES[-1]}
-
-
-def start(command: list[str]) -> tuple[subprocess.Popen, int]:
-    """Starts a server on a free port and returns it with its port."""
-    server = subprocess.Popen([*command, "--listen", "127.0.0.1:0", "--demo", "--workers", "1"],
-                              stdout=subprocess.PIPE, text=True,
-                              env={**os.environ, "BENCH_JWT_SECRET": SECRET},
-                              preexec_fn=lambda: os.sched_setaffinity(0, SERVER_CORES))
-    for line in server.stdout:
-        if found := re.search(r"127\.0\.0\.1:(\d+)", line):
-            return server, int(found.group(1))
-    raise SystemExit(f"{command[0]} did not start")
-
-
-def cpu_ns(parent: int) -> int:
-    """CPU time of the worker processes of a server, in nanoseconds, from the scheduler's own count."""
-    total = 0
-    children = pathlib.Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-    for child in children:
-        for task in pathlib.Path(f"/proc/{child}/task").iterdir():
-            total += int((task / "schedstat").read_text().split()[0])
-    return total
-
-
-def cost_us(server: subprocess.Popen, port: int, seconds: float, headers: list[str]) -> float:
-    """Drives one server for a while and returns its CPU time per request in microseconds."""
-    before = cpu_ns(server.pid)
-    done = subprocess.run(["wrk", "-t1", "-c32", f"-d{seconds}s", *headers,
-                           f"http://127.0.0.1:{port}/api/v1/hello"],
-                          capture_output=True, text=True, check=True,
-                          preexec_fn=lambda: os.sched_setaffinity(0, LOAD_CORES))
-    spent = cpu_ns(server.pid) - before
-    if "Non-2xx" in done.stdout:
-        raise SystemExit("the server rejected requests:\n" + done.stdout)
-    requests = int(re.search(r"(\d+) requests in", done.stdout).group(1))
-    return spent / requests / 1000
-
-
 def compare(title: str, config: str, headers: list[str], arguments: argparse.Namespace) -> None:
     with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
         file.write(config)
         file.flush()
-        limited = [str(arguments.bin / "tidegate"), "serve", "--config", file.name]
-        servers = [start(limited), start([str(arguments.bin / "bench_bare_server")])]
+        limited = [arguments.bin / "tidegate", "serve", "--config", file.name]
+        servers = [driven.start([*command, "--listen", "127.0.0.1:0", "--demo", "--workers", "1"],
+                                BENCH_JWT_SECRET=SECRET)
+                   for command in (limited, [arguments.bin / "bench_bare_server"])]
+
+        def cost_us(which: int, seconds: int) -> float:
+            server, port = servers[which]
+            return driven.drive(driven.children(server.pid), port, seconds, headers).cpu_us
+
         try:
             time.sleep(0.5)
-            for server, port in servers:
-                cost_us(server, port, 1, headers)  # warm up
+            for which in (0, 1):
+                cost_us(which, 1)  # warm up
             costs = ([], [])
             for pair in range(arguments.pairs):
                 for which in (0, 1) if pair % 2 == 0 else (1, 0):
-                    costs[which].append(cost_us(*servers[which], arguments.seconds, headers))
+                    costs[which].append(cost_us(which, arguments.seconds))
         finally:
             for server, _ in servers:
-                server.terminate()
-                server.wait()
+                driven.stop(server)
 
     ratios = sorted(a / b for a, b in zip(*costs))
     print(f"{title}: CPU per request, {arguments.pairs} alternating pairs of "
