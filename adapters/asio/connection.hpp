@@ -12,9 +12,9 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 
+#include "adapters/asio/worker.hpp"
 #include "adapters/http/admin.hpp"
 #include "adapters/http/service.hpp"
-#include "adapters/asio/worker.hpp"
 #include "adapters/posix/redis_session.hpp"
 #include "tidegate/client.hpp"
 #include "tidegate/limiter.hpp"

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 
+import prometheus_client
 import pytest
 import servers
 from fastapi import FastAPI
@@ -230,7 +231,6 @@ def test_writes_headers_and_metrics_and_logs(client_of, private, caplog):
 
 
 def test_metrics_join_a_registry(private):
-    prometheus_client = pytest.importorskip("prometheus_client")
     limiter = Limiter(**private)
     limiter.decide({"path": "/"})
     registry = prometheus_client.CollectorRegistry()

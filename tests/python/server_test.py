@@ -15,6 +15,7 @@ import urllib.request
 
 import pytest
 import servers
+import websockets
 
 EXAMPLE = pathlib.Path(__file__).parents[2] / "examples/fastapi"
 WITHIN_S = 60
@@ -185,7 +186,6 @@ def test_a_server_with_a_faulty_configuration_does_not_serve(uvicorn, tmp_path, 
 
 
 def test_websockets_of_a_real_server(uvicorn):
-    websockets = pytest.importorskip("websockets")
     server = uvicorn().ready()
 
     async def talk():
