@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import pathlib
+import tempfile
 
 import tidegate
 
@@ -37,8 +39,11 @@ async def ask(middleware) -> dict:
 
 
 async def main():
-    middleware = tidegate.RateLimitMiddleware(application, toml=CONFIG)
-    print(json.dumps([await ask(middleware) for _ in range(2)]))
+    with tempfile.TemporaryDirectory() as folder:
+        config = pathlib.Path(folder, "limits.toml")
+        config.write_text(CONFIG)
+        middleware = tidegate.RateLimitMiddleware(application, config)
+        print(json.dumps([await ask(middleware) for _ in range(2)]))
 
 
 asyncio.run(main())
