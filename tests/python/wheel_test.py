@@ -1,4 +1,4 @@
-"""Builds the wheels, and uses each on a machine's CPythons as somebody would who has nothing else."""
+"""Builds the wheels, and uses each on the CPythons there are, with nothing else installed."""
 
 import json
 import os
