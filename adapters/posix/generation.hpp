@@ -51,7 +51,7 @@ using ProgramRules = std::vector<EndpointConfig>;
 /// that is wrong and changes nothing. Counted in the segment's configuration state either way.
 /// `rules` come with it in this process alone.
 [[nodiscard]] std::expected<std::shared_ptr<Generation>, Faults> put_in_force(
-    const Segment& segment, const LoadedConfig& loaded, const ProgramRules& rules);
+    const Segment& segment, const LoadedConfig& loaded, const ProgramRules& rules = {});
 
 /// The generation in force, with the environment and the rules of this process. For whoever sees
 /// that its number has changed. Faults are those that the environment makes.
