@@ -44,9 +44,10 @@ class Chromium:
         self._from, from_browser = os.pipe()
         # Chromium's sandbox refuses root, which is what containers run as.
         sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
-        # It reads the protocol from descriptor 3 and writes it to 4.
+        # It reads the protocol from descriptor 3 and writes it to 4. Not sh, whose descriptors have
+        # one digit.
         self._process = subprocess.Popen(
-            ["sh", "-c", f'exec "$@" 3<&{to_browser} 4>&{from_browser}', "sh", command, *OPTIONS,
+            ["bash", "-c", f'exec "$@" 3<&{to_browser} 4>&{from_browser}', "bash", command, *OPTIONS,
              *sandbox, f"--window-size={width},{height}", f"--user-data-dir={self._profile.name}"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             pass_fds=(to_browser, from_browser), env=os.environ | {"HOME": self._profile.name})

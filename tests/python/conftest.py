@@ -10,7 +10,7 @@ import pytest
 warnings.filterwarnings("ignore", message="Using `httpx`")  # of Starlette's own test client
 from starlette.testclient import TestClient  # noqa: E402
 
-sys.path += [str(pathlib.Path(__file__).parents[1] / "redis")]
+sys.path += [str(pathlib.Path(__file__).parents[1] / folder) for folder in ("redis", "browser")]
 
 pytest_plugins = ["tidegate.testing"]
 

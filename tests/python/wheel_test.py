@@ -20,6 +20,17 @@ OF_THE_SYSTEM = {"ld-linux-x86-64.so.2", "libc.so.6", "libm.so.6", "libgcc_s.so.
                  "libstdc++.so.6"}
 CARRIED = {"libcrypto", "libssl"}
 
+# What the example in README.md needs: of the versions that all tests have, but for the oldest
+# CPython, with one from before included routers stayed whole.
+PINNED = dict(re.findall(r"^pip:(\S+)==(\S+)", (ROOT / "packages.txt").read_text(), re.MULTILINE))
+FASTAPI = [f"fastapi=={PINNED['fastapi']}; python_version >= '3.11'",
+           "fastapi==0.115.14; python_version < '3.11'", f"httpx=={PINNED['httpx']}"]
+EXAMPLE_CONFIG = """
+[rate_limiting.memory]
+segment = ""
+capacity = 1000
+"""
+
 ABOUT = """
 import json, pathlib, sys, sysconfig
 headers = pathlib.Path(sysconfig.get_path("include"), "Python.h").exists()
@@ -101,6 +112,13 @@ class Wheel(unittest.TestCase):
                 self.assertEqual(json.loads(second["body"])["error"], "rate_limit_exceeded")
                 self.assertEqual(run(python.parent / "tidegate", "version"),
                                  f"tidegate {VERSION}\n")
+
+                run(PIP, "--python", python, "install", "--quiet", *FASTAPI)
+                pathlib.Path(folder, "tidegate.toml").write_text(EXAMPLE_CONFIG)
+                answers = json.loads(run(python, "-I", ROOT / "tests/python/readme_example.py",
+                                         ROOT / "README.md", folder=pathlib.Path(folder)))
+                self.assertEqual(answers, [[200, "8"], [200, "6"], [200, "4"], [200, "2"],
+                                           [200, "0"], [429, "0"]])
 
     def test_nothing_is_exported_but_the_entry_point(self):
         for wheel in self.unpacked:
