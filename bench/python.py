@@ -10,7 +10,6 @@ import concurrent.futures
 import contextlib
 import os
 import pathlib
-import shutil
 import statistics
 import subprocess
 import sys
@@ -29,7 +28,7 @@ sys.path.append(str(ROOT / "tests/redis"))
 import servers
 
 TREE = ROOT / "build/bench-python"
-PACKAGE = TREE / "package"
+PACKAGE = TREE / "python"
 
 CONFIG = """
 [rate_limiting]
@@ -78,13 +77,6 @@ def build_package() -> None:
                               text=True)
         if done.returncode != 0:
             sys.exit(f"{done.stdout}\nbuilding the Python package failed")
-    shutil.rmtree(PACKAGE, ignore_errors=True)
-    shutil.copytree(ROOT / "adapters/python/tidegate", PACKAGE / "tidegate",
-                    ignore=shutil.ignore_patterns("__pycache__"))
-    modules = list((TREE / "adapters/python").glob("_engine*.so"))
-    if len(modules) != 1:
-        sys.exit(f"one extension module should be in {TREE}, found: {modules}")
-    shutil.copy(modules[0], PACKAGE / "tidegate")
 
 
 class Worker:

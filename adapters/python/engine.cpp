@@ -64,7 +64,7 @@ class Session {
   Session& operator=(const Session&) = delete;
 
   nb::object decide(nb::handle scope, Known known, nb::object done) {
-    nb::object ticket = nb::cast(
+    const nb::object ticket = nb::cast(
         new Ticket(scope, std::move(known), nb::cast(Decided(engine_.limiter())), std::move(done)),
         nb::rv_policy::take_ownership);
     auto& pending = nb::cast<Ticket&>(ticket);
@@ -99,7 +99,7 @@ std::uint64_t reload(Engine& it, const std::optional<LoadedConfig>& config) {
     reloaded = config ? it.limiter()->reload(*config) : it.reload();
   }
   it.flush_log();
-  if (!reloaded) throw ConfigFaults(std::move(reloaded.error()));
+  if (!reloaded) throw ConfigFaults(reloaded.error());
   return *reloaded;
 }
 

@@ -57,13 +57,13 @@ ClientIdentity user_of_token(const std::string& token, const std::string& keys,
                              const std::string& issuer, const std::string& audience,
                              double leeway) {
   constexpr double kMicrosOfSecond = 1e6;
-  const JwtConfig config{
-      .algorithms = algorithms,
-      .user_claim = user_claim,
-      .tier_claim = tier_claim,
-      .issuer = issuer,
-      .audience = audience,
-      .leeway = std::chrono::microseconds(static_cast<std::int64_t>(leeway * kMicrosOfSecond))};
+  JwtConfig config;
+  config.algorithms = algorithms;
+  config.user_claim = user_claim;
+  config.tier_claim = tier_claim;
+  config.issuer = issuer;
+  config.audience = audience;
+  config.leeway = std::chrono::microseconds(static_cast<std::int64_t>(leeway * kMicrosOfSecond));
   const auto client = extract_user_from_jwt(token, config, keys, posix::wall_us());
   if (!client) throw std::invalid_argument(std::string(to_string(client.error())));
   return *client;

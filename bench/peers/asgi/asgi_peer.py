@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import socket
+import tempfile
 import time
 
 import uvicorn
@@ -59,9 +60,12 @@ def three_fields(*_) -> Starlette:
 
 
 def tidegate(toml: str, _: int) -> Starlette:
-    from tidegate import RateLimitMiddleware
+    from tidegate import Limiter, RateLimitMiddleware
 
-    return starlette(Middleware(RateLimitMiddleware, toml=toml))
+    with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
+        file.write(toml)
+        file.flush()
+        return starlette(Middleware(RateLimitMiddleware, limiter=Limiter(file.name)))
 
 
 def slowapi(storage: str, limit: int) -> Starlette:
