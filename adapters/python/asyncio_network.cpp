@@ -10,6 +10,14 @@ namespace nb = nanobind;
 AsyncioNetwork::AsyncioNetwork(nb::object driver, std::function<Micros()> clock)
     : driver_(std::move(driver)), clock_(std::move(clock)) {}
 
+AsyncioNetwork::~AsyncioNetwork() {
+  try {
+    driver_.attr("shut_down")();
+  } catch (nb::python_error& error) {
+    error.discard_as_unraisable("the end of a connection to Redis");
+  }
+}
+
 void AsyncioNetwork::drive(redis::Client& client, std::function<void(Micros)> end_of_turn) {
   client_ = &client;
   end_of_turn_ = std::move(end_of_turn);

@@ -14,11 +14,15 @@
 namespace tidegate::python {
 
 /// Belongs to the thread of its loop, which holds the interpreter's lock whenever it calls.
-/// `driver` is a tidegate._network.Driver, which does what this asks: open, write, close, wake and
-/// end_turn.
+/// `driver` is a tidegate._network.Driver of its own, which does what this asks: open, write,
+/// close, wake and end_turn.
 class AsyncioNetwork final : public posix::DrivenNetwork {
  public:
   AsyncioNetwork(nanobind::object driver, std::function<Micros()> clock);
+  AsyncioNetwork(const AsyncioNetwork&) = delete;
+  AsyncioNetwork& operator=(const AsyncioNetwork&) = delete;
+  /// The driver tells nothing from then on.
+  ~AsyncioNetwork() override;
 
   void drive(redis::Client& client, std::function<void(Micros now)> end_of_turn) override;
   void end_turn() override;

@@ -49,13 +49,13 @@ class Ticket final : public posix::Pending {
 /// Decisions through Redis on one asyncio loop.
 class Session {
  public:
-  Session(nb::object engine, nb::object driver, std::size_t sharers)
+  Session(nb::object engine, nb::object make_driver, std::size_t sharers)
       : engine_object_(std::move(engine)),
         engine_(nb::cast<Engine&>(engine_object_)),
         session_(
             *engine_.limiter(),
-            [driver = std::move(driver)](std::function<Micros()> clock) {
-              return std::make_unique<AsyncioNetwork>(driver, std::move(clock));
+            [make_driver = std::move(make_driver)](std::function<Micros()> clock) {
+              return std::make_unique<AsyncioNetwork>(make_driver(), std::move(clock));
             },
             sharers) {
     session_.connect();
@@ -252,7 +252,8 @@ void bind_engine(nb::module_& module) {
       .def("wall_us", [](const Engine& it) { return it.limiter()->wall_us(); })
       .def("after_fork", [](const Engine& it) { it.limiter()->after_fork(); });
   nb::class_<Session>(module, "Session", "Decisions through Redis on one asyncio loop.")
-      .def(nb::init<nb::object, nb::object, std::size_t>(), "engine"_a, "driver"_a, "sharers"_a)
+      .def(nb::init<nb::object, nb::object, std::size_t>(), "engine"_a, "make_driver"_a,
+           "sharers"_a, "A reload that changes how Redis is reached takes another driver.")
       .def(
           "decide",
           [](Session& it, nb::handle scope, nb::object done, std::optional<std::string> client,

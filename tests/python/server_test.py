@@ -158,6 +158,26 @@ def test_redis_may_go_and_come(uvicorn, redis):
     assert "Traceback" not in server.text(), server.text()
 
 
+def test_a_reload_may_name_another_redis(uvicorn, redis, tmp_path):
+    other = servers.Server()
+    try:
+        (tmp_path / "main.py").write_text((EXAMPLE / "main.py").read_text())
+        file = tmp_path / "tidegate.toml"
+        text = (EXAMPLE / "tidegate.toml").read_text()
+        file.write_text(text + f'[rate_limiting.redis]\nurl = "{redis.url}"\n')
+        server = uvicorn(folder=tmp_path).ready()
+        assert count([server.port], "/search/x", 25) == {200: 20, 429: 5}
+        file.write_text(text + f'[rate_limiting.redis]\nurl = "{other.url}"\n')
+        server.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: health(server)["generation"] == 2, "not reloaded")
+        assert count([server.port], "/search/x", 25) == {200: 20, 429: 5}
+        assert [key for key in other("KEYS", "*") if "search" in key]
+        wait_for(lambda: "evalsha" not in redis("CLIENT", "LIST"), "the old connection stays")
+        assert "Traceback" not in server.text(), server.text()
+    finally:
+        other.close()
+
+
 def test_a_reload_by_sighup_reaches_all_workers(uvicorn, tmp_path):
     for name in ("main.py", "tidegate.toml"):
         (tmp_path / name).write_text((EXAMPLE / name).read_text())

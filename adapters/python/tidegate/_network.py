@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Driver:
-    """Does what a native network asks, and tells it what became of that. One for each loop."""
+    """Does what a native network asks on a loop, and tells it what became of that."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop):
         self.network: Any = None  # set by the native side
@@ -67,14 +67,17 @@ class Driver:
     def shut_down(self) -> None:
         """Closes everything; nothing is told from here on."""
         self._closed = True
+        self.network = None  # it may be gone
         if self._timer is not None:
             self._timer.cancel()
         for link in list(self._links):
             self.close(link)
 
     def abandon(self) -> None:
-        """In a child of fork: the connections are the parent's."""
+        """In a child of fork: the connections, and what the loop has of them, are the parent's."""
         self._closed = True
+        self.network = None
+        self._timer = None
         self._links.clear()
 
 

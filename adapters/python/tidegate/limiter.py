@@ -15,6 +15,8 @@ from .config import RateLimitConfig, read_config, to_toml
 if TYPE_CHECKING:
     import asyncio
 
+    from ._network import Driver
+
 __all__ = ["Limiter", "limiter_of"]
 
 _open: weakref.WeakSet[Limiter] = weakref.WeakSet()
@@ -51,7 +53,7 @@ class Limiter:
         # What a reload reads where there is no file.
         self._written = self.config if keywords or isinstance(config, RateLimitConfig) else None
         self._rules: dict[str, Mapping[str, Any]] = {}
-        self._sessions: dict[asyncio.AbstractEventLoop, tuple[Session, Any]] = {}
+        self._sessions: dict[asyncio.AbstractEventLoop, tuple[Session, list[Driver]]] = {}
         self._use(open_engine(self.config, self._written))
         _open.add(self)
 
@@ -74,8 +76,8 @@ class Limiter:
         cost     units, instead of the rule's; 0 looks and takes nothing
         rule     name of the rule to decide by, instead of the one that the path meets
 
-        With the backend "redis" it blocks until there is an answer, up to `decision_timeout`: on an
-        event loop use hit().
+        With the backend "redis" it blocks until there is an answer, up to `decision_timeout`, and
+        with it the interpreter: on an event loop, and beside other threads, use hit().
         """
         return self._engine.decide(scope, client=client, tier=tier, cost=cost, rule=rule)
 
@@ -116,10 +118,15 @@ class Limiter:
 
             for other in [other for other in self._sessions if other.is_closed()]:
                 self._close(other)
-            driver = Driver(loop)
+            drivers: list[Driver] = []
+
+            def make_driver() -> Driver:
+                drivers.append(Driver(loop))
+                return drivers[-1]
+
             # One connection for each loop, which is all that a loop can fill: so whatever number of
             # workers there are keeps within pool_size.
-            known = Session(self._engine, driver, self._engine.pool_size), driver
+            known = Session(self._engine, make_driver, self._engine.pool_size), drivers
             self._sessions[loop] = known
         return known[0]
 
@@ -196,12 +203,14 @@ class Limiter:
     def _close(self, loop: asyncio.AbstractEventLoop) -> None:
         known = self._sessions.pop(loop, None)
         if known is not None:
-            known[1].shut_down()
+            for driver in known[1]:
+                driver.shut_down()
 
     def _after_fork(self) -> None:
         # The sockets are the parent's too: they are left to it, without a word to Redis.
-        for _session, driver in self._sessions.values():
-            driver.abandon()
+        for _session, drivers in self._sessions.values():
+            for driver in drivers:
+                driver.abandon()
         self._sessions = {}
         self._engine.after_fork()
 
