@@ -48,6 +48,10 @@ class Uvicorn:
 
     number = 0
 
+    def command(self, folder):
+        return ["-m", "uvicorn", "--app-dir", folder, "--port", str(self.port),
+                "--no-proxy-headers"]
+
     def __init__(self, *options, app="main:app", folder=EXAMPLE, **environment):
         Uvicorn.number += 1
         self.port = servers.free_port()
@@ -56,8 +60,7 @@ class Uvicorn:
         own = {name: value for name, value in os.environ.items()
                if not name.startswith("RATE_LIMIT_") and name != "REDIS_URL"}
         self.process = subprocess.Popen(
-            [sys.executable, "-W", "error::ResourceWarning", "-m", "uvicorn", "--app-dir", folder,
-             "--port", str(self.port), "--no-proxy-headers", *options, app],
+            [sys.executable, "-W", "error::ResourceWarning", *self.command(folder), *options, app],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT,
             env={**own, "RATE_LIMIT_MEMORY__SEGMENT": self.segment,
                  "RATE_LIMIT_MEMORY__CAPACITY": "10000", **environment})
@@ -91,12 +94,20 @@ class Uvicorn:
             path.unlink()
 
 
+class Gunicorn(Uvicorn):
+    """The same, loaded once and forked."""
+
+    def command(self, folder):
+        return ["-m", "gunicorn", "--chdir", folder, "--bind", f"127.0.0.1:{self.port}",
+                "--preload", "--worker-class", "uvicorn_worker.UvicornWorker"]
+
+
 @pytest.fixture
 def uvicorn():
     started = []
 
-    def start(*options, **environment):
-        started.append(Uvicorn(*options, **environment))
+    def start(*options, server=Uvicorn, **environment):
+        started.append(server(*options, **environment))
         return started[-1]
 
     yield start
@@ -130,6 +141,31 @@ def test_workers_share_one_count_without_a_server(uvicorn, loop):
     metrics = get(server.port, "/ops/metrics")[2]
     assert 'rate_limit_exceeded_total{endpoint="search",tier="anonymous",client_type="ip"} 10' in metrics
     assert 'endpoint="main.reports",tier="anonymous",status="denied"} 2' in metrics
+
+
+LOADED = """
+from fastapi import FastAPI
+from tidegate.middleware import install
+
+# The limiter is open before workers are forked, and has decided already, for somebody else.
+app = FastAPI()
+limiter = install(app, default_limit=20, default_window="1h", namespace="loaded", operations="/ops")
+assert limiter.decide({"type": "http", "path": "/"}).remaining == 19
+
+
+@app.get("/x")
+async def x():
+    return {}
+"""
+
+
+@pytest.mark.parametrize("store", ["memory", "redis"])
+def test_workers_forked_from_a_loaded_application_share_its_count(uvicorn, redis, tmp_path, store):
+    (tmp_path / "main.py").write_text(LOADED)
+    server = uvicorn("--workers", "3", server=Gunicorn, folder=tmp_path,
+                     **({"REDIS_URL": redis.url} if store == "redis" else {})).ready()
+    assert count([server.port], "/x", 30) == {200: 20, 429: 10}
+    assert "Traceback" not in server.text(), server.text()
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
