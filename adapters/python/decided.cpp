@@ -199,8 +199,11 @@ void bind_decision(nb::module_& module) {
           "windows", [](const Decided& it) { return it.decision.windows; },
           "Every window that was asked, those of shadow rules last.")
       .def_prop_ro("fields", &Decided::fields,
+                   nb::sig("def fields(self) -> list[tuple[bytes, bytes]]"),
                    "Response fields as ASGI has them: pairs of bytes, names in lower case.")
       .def("mark", &Decided::mark, "headers"_a, "exposed"_a = false,
+           nb::sig("def mark(self, headers: collections.abc.Iterable[tuple[bytes, bytes]], "
+                   "exposed: bool = False) -> list[tuple[bytes, bytes]]"),
            "The headers of a response with those of the decision, which replace others of the "
            "same names.")
       .def_prop_ro("body", &Decided::body, "The JSON body of a rejection.");

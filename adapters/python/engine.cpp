@@ -191,7 +191,9 @@ void bind_engine(nb::module_& module) {
                      "together.")
       .def(nb::init<const LoadedConfig&, nb::object, std::optional<LoadedConfig>>(), "config"_a,
            "log"_a, "written"_a = none)
-      .def("decide", [](Engine& it, nb::handle scope) { return it.decide(scope, nullptr); })
+      .def(
+          "decide", [](Engine& it, nb::handle scope) { return it.decide(scope, nullptr); },
+          nb::sig("def decide(self, scope: object, /) -> Decision"))
       .def(
           "decide",
           [](Engine& it, nb::handle scope, std::optional<std::string> client,
@@ -201,7 +203,9 @@ void bind_engine(nb::module_& module) {
             return it.decide(scope, &known);
           },
           "scope"_a, nb::kw_only(), "client"_a = none, "tier"_a = none, "cost"_a = none,
-          "rule"_a = none)
+          "rule"_a = none,
+          nb::sig("def decide(self, scope: object, *, client: str | None = None, tier: str | None "
+                  "= None, cost: int | None = None, rule: str | None = None) -> Decision"))
       .def_prop_ro(
           "uses_redis",
           [](const Engine& it) { return it.limiter()->config()->backend == BackendKind::redis; })
@@ -237,7 +241,7 @@ void bind_engine(nb::module_& module) {
            })
       .def("metrics", [](const Engine& it) { return it.limiter()->metrics(); })
       .def("status_json", [](const Engine& it) { return it.limiter()->status_json(); })
-      .def("health", &health)
+      .def("health", &health, nb::sig("def health(self) -> dict[str, str | float]"))
       .def("refresh",
            [](Engine& it) {
              it.limiter()->refresh();
@@ -265,6 +269,10 @@ void bind_engine(nb::module_& module) {
           },
           "scope"_a, "done"_a, nb::kw_only(), "client"_a = none, "tier"_a = none, "cost"_a = none,
           "rule"_a = none,
+          nb::sig("def decide(self, scope: object, done: collections.abc.Callable[[Decision], "
+                  "None], *, "
+                  "client: str | None = None, tier: str | None = None, cost: int | None = None, "
+                  "rule: str | None = None) -> Decision | Ticket"),
           "A Decision; or a Ticket, and `done` is called with the decision, at the deadline at "
           "the latest, unless the ticket is dropped or cancelled.");
   nb::class_<Ticket>(module, "Ticket").def("cancel", &Ticket::cancel);

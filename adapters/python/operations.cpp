@@ -116,7 +116,10 @@ void bind_operations(nb::module_& module) {
             return it.answer(scope, path.c_str(),
                              {static_cast<const char*>(body.data()), body.size()});
           },
-          "scope"_a, "path"_a, "body"_a, "Status, headers and body. May take milliseconds.");
+          "scope"_a, "path"_a, "body"_a,
+          nb::sig("def answer(self, scope: object, path: str, body: bytes) -> tuple[int, "
+                  "list[tuple[bytes, bytes]], bytes]"),
+          "Status, headers and body. May take milliseconds.");
 }
 
 }  // namespace tidegate::python

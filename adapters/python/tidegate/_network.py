@@ -95,7 +95,7 @@ class _Link(asyncio.Protocol):
         self._attempt = loop.create_task(connecting)
         self._attempt.add_done_callback(self._attempted)
 
-    def _attempted(self, attempt: asyncio.Task) -> None:
+    def _attempted(self, attempt: asyncio.Task[Any]) -> None:
         if not attempt.cancelled() and (error := attempt.exception()) is not None:
             if self._driver is not None:
                 self._driver.lost(self._number, error)
@@ -114,7 +114,7 @@ class _Link(asyncio.Protocol):
 
     # asyncio.Protocol
 
-    def connection_made(self, transport) -> None:
+    def connection_made(self, transport: Any) -> None:
         self._transport = transport
         if self._driver is None:
             transport.abort()
@@ -125,6 +125,6 @@ class _Link(asyncio.Protocol):
         if self._driver is not None:
             self._driver.received(self._number, data)
 
-    def connection_lost(self, error) -> None:
+    def connection_lost(self, error: Exception | None) -> None:
         if self._driver is not None:
             self._driver.lost(self._number, error)

@@ -30,7 +30,8 @@ class RateLimitExceeded(_Base):
         self.decision = decision
         self.body: bytes = decision.body
         headers = {name.decode(): value.decode() for name, value in decision.fields}
-        super().__init__(decision.status, detail=json.loads(self.body), headers=headers)
+        self._members: dict[str, Any] = json.loads(self.body)
+        super().__init__(decision.status, detail=self._members, headers=headers)
 
     @property
     def error(self) -> str:
@@ -39,7 +40,7 @@ class RateLimitExceeded(_Base):
 
     @property
     def message(self) -> str:
-        return self.detail["message"]  # type: ignore[index]
+        return str(self._members["message"])
 
     @property
     def retry_after(self) -> int | None:
@@ -54,7 +55,7 @@ class RateLimitExceeded(_Base):
     @property
     def window(self) -> float | None:
         """Length of the window in seconds."""
-        return self.detail.get("window_seconds")  # type: ignore[union-attr]
+        return self._members.get("window_seconds")
 
     def __str__(self) -> str:
         return self.message
@@ -66,7 +67,7 @@ class MultipleWindowsExceeded(RateLimitExceeded):
     @property
     def windows(self) -> list[dict[str, Any]]:
         """Of each window exceeded: limit, window_seconds and retry_after_seconds."""
-        return self.detail["windows"]  # type: ignore[index]
+        return list(self._members["windows"])
 
 
 def exceeded(decision: Decision) -> RateLimitExceeded:

@@ -213,4 +213,4 @@ def _with_limits(openapi: Callable[[FastAPI], dict[str, Any]]) -> Callable[[Fast
 
 
 # FastAPI asks dependencies for parameters and security only, not for responses.
-FastAPI.openapi = _with_limits(FastAPI.openapi)  # type: ignore[method-assign]
+FastAPI.openapi = _with_limits(FastAPI.openapi)  # type: ignore[method-assign, assignment]

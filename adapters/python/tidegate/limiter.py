@@ -97,14 +97,14 @@ class Limiter:
         from asyncio import get_running_loop
 
         loop = get_running_loop()
-        answer = loop.create_future()
+        answer: asyncio.Future[Decision] = loop.create_future()
 
         def done(decision: Decision) -> None:
             if not answer.done():
                 answer.set_result(decision)
 
         ticket = self._session(loop).decide(scope, done, **known)
-        if type(ticket) is not Ticket:
+        if not isinstance(ticket, Ticket):
             return ticket
         try:
             return await answer
@@ -181,7 +181,8 @@ class Limiter:
 
     def status(self) -> dict[str, Any]:
         """How things stand, as /admin/rate-limit/status says it."""
-        return json.loads(self._engine.status_json())
+        status: dict[str, Any] = json.loads(self._engine.status_json())
+        return status
 
     def health(self) -> dict[str, Any]:
         """`status` is "ok", "degraded" or "failing"."""
@@ -243,4 +244,5 @@ def rules_as_toml(rules: Mapping[str, Mapping[str, Any]], algorithm: str) -> str
 def limiter_of(connection: Any) -> Limiter | None:
     """The limiter of the middleware that a request or websocket has come through."""
     exchange = getattr(connection, "scope", connection).get("tidegate")
-    return None if exchange is None else exchange.limiter
+    limiter: Limiter | None = getattr(exchange, "limiter", None)
+    return limiter

@@ -177,7 +177,7 @@ def install(app: Any, config: str | os.PathLike[str] | RateLimitConfig | None = 
     before the application serves. Raises ConfigError."""
     if getattr(app, "middleware_stack", None) is not None:
         raise RuntimeError("the application serves already: install limits before it starts")
-    limiter = keywords.pop("limiter", None)
+    limiter: Limiter | None = keywords.pop("limiter", None)
     own = {key: keywords.pop(key) for key in ("identify", "operations") if key in keywords}
     if limiter is None:
         limiter = Limiter(config, **keywords)

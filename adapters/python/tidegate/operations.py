@@ -76,7 +76,7 @@ class Operations:
 
 async def _body(receive: Callable[[], Awaitable[Message]]) -> bytes | None:
     """None: it is too long."""
-    body = b""
+    body: bytes = b""
     while True:
         message = await receive()
         body += message.get("body", b"")

@@ -63,7 +63,7 @@ def private_limits() -> Iterator[Clock]:
     clock = Clock()
     before = {limiter: limiter._engine for limiter in _limiter._open}
     open_engine = _limiter.open_engine
-    _limiter.open_engine = clock.open
+    _limiter.open_engine = clock.open  # type: ignore[assignment]
     try:
         for limiter in before:
             limiter._use(clock.open(limiter.config))
