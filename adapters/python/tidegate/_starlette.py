@@ -18,12 +18,17 @@ from .limiter import Limiter
 App = Callable[..., Any]
 
 
-def answering_errors(app: App, application: Any) -> App:
-    """`app`, with unhandled exceptions answered as the application answers them, and raised again:
-    its own answer would come from further out."""
+async def answer_error(error: Exception, scope: Any, receive: Any, send: Any) -> None:
+    """Answers an exception that nobody has handled as the application does: with its handler, or
+    its page for debugging. Its own answer would come from further out. Raises it again."""
+
+    async def fail(*_: Any) -> None:
+        raise error
+
+    application = scope["app"]
     handlers = application.exception_handlers
-    return ServerErrorMiddleware(app, handler=handlers.get(500) or handlers.get(Exception),
-                                 debug=application.debug)
+    await ServerErrorMiddleware(fail, handler=handlers.get(500) or handlers.get(Exception),
+                                debug=application.debug)(scope, receive, send)
 
 
 def cors_around(own: type, application: Any) -> tuple[Callable[[App], App], bool]:

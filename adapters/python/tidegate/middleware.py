@@ -78,7 +78,7 @@ class RateLimitMiddleware:
         self._operations = Operations(limiter, operations) if operations is not None else None
         self._fault: ConfigError | None = None
         self._ready = False
-        self._answer_errors: App = app
+        self._answer_error: Callable[..., Awaitable[None]] = _answer_error
         self._reject: App = reject
         self._exposed_further_out = False
         try:
@@ -130,11 +130,11 @@ class RateLimitMiddleware:
 
         if decision:
             try:
-                await self._answer_errors(scope, receive, send_marked)
-            except Exception:
+                await self.app(scope, receive, send_marked)
+            except Exception as error:
                 # Whoever answers it further out does so without our fields.
                 if not started and kind == "http":
-                    await _answer_error(send_marked)
+                    await self._answer_error(error, scope, receive, send_marked)
                 raise
         elif scope.get("method") == "OPTIONS":  # CORS further in would answer it without us
             await reject(scope, receive, send_marked)
@@ -163,7 +163,7 @@ class RateLimitMiddleware:
         if hasattr(application, "user_middleware"):
             from . import _starlette
 
-            self._answer_errors = _starlette.answering_errors(self.app, application)
+            self._answer_error = _starlette.answer_error
             inside, outside = _starlette.cors_around(type(self), application)
             self._reject = inside(reject)
             self._exposed_further_out = outside
@@ -221,7 +221,7 @@ TRY_AGAIN_LATER = 1013
 """The code that a websocket is closed with: RFC 6455's registry calls it so."""
 
 
-async def _answer_error(send: Send) -> None:
+async def _answer_error(_error: Exception, _scope: Scope, _receive: Receive, send: Send) -> None:
     body = b"Internal Server Error"
     await send({"type": "http.response.start", "status": 500,
                 "headers": [(b"content-type", b"text/plain; charset=utf-8"),
