@@ -9,7 +9,6 @@
 #include <chrono>
 #include <cstdint>
 #include <expected>
-#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -25,7 +24,6 @@ namespace {
 namespace nb = nanobind;
 
 using Loaded = std::expected<LoadedConfig, std::vector<Fault>>;
-using Variables = std::map<std::string, std::string>;
 
 constexpr double kMicrosOfSecond = 1e6;
 
@@ -49,18 +47,21 @@ std::vector<Fault> without_places(std::vector<Fault> faults) {
   return faults;
 }
 
-LoadedConfig of_keywords(const std::string& toml) {
-  Loaded loaded = posix::load_text(toml, "");
+/// Of a text that nobody has written as such.
+LoadedConfig value_of_keywords(Loaded loaded) {
   if (!loaded) throw ConfigFaults(without_places(std::move(loaded.error())));
   return std::move(*loaded);
 }
 
+LoadedConfig of_keywords(const std::string& toml) {
+  return value_of_keywords(posix::load_text(toml, ""));
+}
+
 /// The endpoints of a text, as rules that a program names itself.
 std::vector<EndpointConfig> rules_of(const std::string& toml) {
-  Loaded loaded = parse_config(toml, "", {});
-  if (!loaded) throw ConfigFaults(without_places(std::move(loaded.error())));
-  for (EndpointConfig& rule : loaded->config.endpoints) rule.pattern.clear();
-  return std::move(loaded->config.endpoints);
+  LoadedConfig loaded = value_of_keywords(parse_config(toml, "", {}));
+  for (EndpointConfig& rule : loaded.config.endpoints) rule.pattern.clear();
+  return std::move(loaded.config.endpoints);
 }
 
 /// The same for tests: in a store that nobody shares, of a size that costs no time.

@@ -93,11 +93,8 @@ T value_of(std::expected<T, Error> result) {
 }
 
 std::uint64_t reload(Engine& it, const std::optional<LoadedConfig>& config) {
-  std::expected<std::uint64_t, std::vector<Fault>> reloaded;
-  {
-    const nb::gil_scoped_release others_run;
-    reloaded = config ? it.limiter()->reload(*config) : it.reload();
-  }
+  const auto reloaded =
+      without_interpreter([&] { return config ? it.limiter()->reload(*config) : it.reload(); });
   it.flush_log();
   if (!reloaded) throw ConfigFaults(reloaded.error());
   return *reloaded;
@@ -220,40 +217,26 @@ void bind_engine(nb::module_& module) {
       .def("peek",
            [](const Engine& it, const std::string& client, const std::string& rule,
               const std::string& tier) {
-             return value_of([&] {
-               const nb::gil_scoped_release others_run;
-               return it.limiter()->peek(client, rule, tier);
-             }());
+             return value_of(
+                 without_interpreter([&] { return it.limiter()->peek(client, rule, tier); }));
            })
-      .def("reset",
-           [](const Engine& it, const std::string& client, const std::string& rule) {
-             return value_of([&] {
-               const nb::gil_scoped_release others_run;
-               return it.limiter()->reset(client, rule);
-             }());
-           })
+      .def(
+          "reset",
+          [](const Engine& it, const std::string& client, const std::string& rule) {
+            return value_of(without_interpreter([&] { return it.limiter()->reset(client, rule); }));
+          })
       .def("reset_rule",
            [](const Engine& it, const std::string& rule) {
-             return value_of([&] {
-               const nb::gil_scoped_release others_run;
-               return it.limiter()->reset_rule(rule);
-             }());
+             return value_of(without_interpreter([&] { return it.limiter()->reset_rule(rule); }));
            })
       .def("metrics", [](const Engine& it) { return it.limiter()->metrics(); })
       .def("status_json", [](const Engine& it) { return it.limiter()->status_json(); })
       .def("health", &health, nb::sig("def health(self) -> dict[str, str | float]"))
-      .def("refresh",
-           [](Engine& it) {
-             it.limiter()->refresh();
-             it.flush_log();
-           })
-      .def("reopen_log", [](const Engine& it) { it.limiter()->reopen_log(); })
       .def("stop_clock", [](const Engine& it) { return it.limiter()->stop_clock(); })
       .def("advance",
            [](const Engine& it, std::uint64_t micros) {
              it.limiter()->advance(std::chrono::microseconds(micros));
            })
-      .def("wall_us", [](const Engine& it) { return it.limiter()->wall_us(); })
       .def("after_fork", [](const Engine& it) { it.limiter()->after_fork(); });
   nb::class_<Session>(module, "Session", "Decisions through Redis on one asyncio loop.")
       .def(nb::init<nb::object, nb::object, std::size_t>(), "engine"_a, "make_driver"_a,

@@ -55,6 +55,12 @@ class LogLines {
   std::deque<std::pair<LogLevel, std::string>> lines_;
 };
 
+/// What takes long lets others run meanwhile.
+auto without_interpreter(auto work) {
+  const nanobind::gil_scoped_release others_run;
+  return work();
+}
+
 /// Used with the interpreter's lock held, which is given up where something takes long.
 class Engine {
  public:

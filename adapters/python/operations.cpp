@@ -74,17 +74,9 @@ class Operations {
   }
 
  private:
-  auto without_interpreter(auto work) {
-    auto result = [&] {
-      const nb::gil_scoped_release others_run;
-      return work();
-    }();
-    engine_.flush_log();
-    return result;
-  }
-
   nb::tuple reload() {
     const Admin::Reloaded reloaded = without_interpreter([&] { return engine_.reload(); });
+    engine_.flush_log();
     std::string scratch;
     return to_python(Admin::answer_reload(reloaded, scratch));
   }

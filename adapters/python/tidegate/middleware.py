@@ -71,8 +71,6 @@ class RateLimitMiddleware:
                  limiter: Limiter | None = None, operations: str | None = None,
                  identify: Callable[[Scope], dict[str, Any] | None] | None = None,
                  **keywords: Any) -> None:
-        if limiter is not None and (config is not None or keywords):
-            raise TypeError("give either a limiter or its configuration, not both")
         self.app = app
         self._identify = identify
         self._operations = Operations(limiter, operations) if operations is not None else None
@@ -82,7 +80,7 @@ class RateLimitMiddleware:
         self._reject: App = reject
         self._exposed_further_out = False
         try:
-            self._limiter = Limiter(config, **keywords) if limiter is None else limiter
+            self._limiter = _limiter_of(limiter, config, keywords)
         except ConfigError as fault:
             if not _loop_is_running():
                 raise
@@ -177,18 +175,25 @@ def install(app: Any, config: str | os.PathLike[str] | RateLimitConfig | None = 
     before the application serves. Raises ConfigError."""
     if getattr(app, "middleware_stack", None) is not None:
         raise RuntimeError("the application serves already: install limits before it starts")
-    limiter: Limiter | None = keywords.pop("limiter", None)
     own = {key: keywords.pop(key) for key in ("identify", "operations") if key in keywords}
-    if limiter is None:
-        limiter = Limiter(config, **keywords)
-    elif config is not None or keywords:
-        raise TypeError("give either a limiter or its configuration, not both")
+    limiter = _limiter_of(keywords.pop("limiter", None), config, keywords)
     build = app.build_middleware_stack
 
     def build_limited() -> RateLimitMiddleware:
         return RateLimitMiddleware(build(), limiter=limiter, **own)
 
     app.build_middleware_stack = build_limited
+    return limiter
+
+
+def _limiter_of(limiter: Limiter | None,
+                config: str | os.PathLike[str] | RateLimitConfig | None,
+                keywords: dict[str, Any]) -> Limiter:
+    """The limiter given, or one of the configuration given."""
+    if limiter is None:
+        return Limiter(config, **keywords)
+    if config is not None or keywords:
+        raise TypeError("give either a limiter or its configuration, not both")
     return limiter
 
 
