@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable
 from typing import Any
 
+from ._asgi import App, Message, Receive, Scope, Send
 from ._engine import ConfigError, Decision
 from ._reload import handle_hangup
 from .config import RateLimitConfig
@@ -13,12 +14,6 @@ from .limiter import Limiter
 from .operations import Operations
 
 __all__ = ["Exchange", "RateLimitMiddleware", "install", "reject"]
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class Exchange:

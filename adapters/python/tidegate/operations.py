@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from . import _engine
+from ._asgi import Receive, Scope, Send
 from .limiter import Limiter, limiter_of
 
 __all__ = ["Operations"]
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
 
 MAX_BODY_BYTES = 64 << 10
 
@@ -38,8 +35,7 @@ class Operations:
         path: str = scope.get("path", "")
         return scope["type"] == "http" and path.startswith(self._prefix + "/")
 
-    async def __call__(self, scope: Scope, receive: Callable[[], Awaitable[Message]],
-                       send: Callable[[Message], Awaitable[None]]) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             raise RuntimeError(f"only http is answered here, found {scope['type']}")
         limiter = self._limiter or limiter_of(scope)
@@ -47,9 +43,7 @@ class Operations:
             raise RuntimeError("no limiter: give one, or mount this below RateLimitMiddleware")
         await self.answer(limiter, scope, receive, send)
 
-    async def answer(self, limiter: Limiter, scope: Scope,
-                     receive: Callable[[], Awaitable[Message]],
-                     send: Callable[[Message], Awaitable[None]]) -> None:
+    async def answer(self, limiter: Limiter, scope: Scope, receive: Receive, send: Send) -> None:
         engine = limiter._engine
         if self._native is None or self._native[0] is not engine:
             self._native = engine, _engine.Operations(engine)
@@ -74,7 +68,7 @@ class Operations:
                     "body": b"" if scope["method"] == "HEAD" else content})
 
 
-async def _body(receive: Callable[[], Awaitable[Message]]) -> bytes | None:
+async def _body(receive: Receive) -> bytes | None:
     """None: it is too long."""
     body: bytes = b""
     while True:
