@@ -94,12 +94,6 @@ Fault too_long(const LoadedConfig& loaded) {
   return fault_of(loaded, "rate_limiting", "the table is above 2 MiB as the segment keeps it");
 }
 
-std::string joined(const Faults& faults) {
-  std::string text;
-  for (const Fault& fault : faults) text += (text.empty() ? "" : "\n") + to_string(fault);
-  return text;
-}
-
 std::expected<std::shared_ptr<Generation>, Faults> try_to_put_in_force(const Segment& segment,
                                                                        const LoadedConfig& loaded,
                                                                        const ProgramRules& rules) {
@@ -157,7 +151,7 @@ std::expected<Opened, Error> open_in_force(const RateLimitConfig& config) {
   const auto turn = segment->take_turn();
   if (!turn) return std::unexpected(turn.error());
   auto made = take_up_within_turn(*segment, {});
-  if (!made) return std::unexpected(Error{joined(made.error())});
+  if (!made) return std::unexpected(Error{to_string(made.error())});
   return Opened{std::move(*segment), std::move(*made), std::nullopt};
 }
 
@@ -177,7 +171,7 @@ std::expected<std::shared_ptr<Generation>, Faults> put_in_force(const Segment& s
   if (done) {
     segment.config().note_done();
   } else {
-    segment.config().note_refused(joined(done.error()), wall_us());
+    segment.config().note_refused(to_string(done.error()), wall_us());
   }
   return done;
 }
@@ -191,7 +185,7 @@ std::expected<std::shared_ptr<Generation>, Faults> take_up(const Segment& segmen
 
 void note_refused(const Segment& segment, const Faults& faults) {
   const auto turn = segment.take_turn();
-  if (turn) segment.config().note_refused(joined(faults), wall_us());
+  if (turn) segment.config().note_refused(to_string(faults), wall_us());
 }
 
 }  // namespace tidegate::posix

@@ -30,9 +30,8 @@ std::vector<Fault> faults_of(const std::vector<EndpointConfig>& rules) {
 }  // namespace
 
 void Limiter::Impl::write_refused(const posix::Faults& faults) {
-  std::string message = "the rules stay as they are";
-  for (const Fault& fault : faults) message += "\n" + to_string(fault);
-  write_event(LogLevel::error, "configuration_refused", message);
+  write_event(LogLevel::error, "configuration_refused",
+              "the rules stay as they are\n" + to_string(faults));
 }
 
 void Limiter::Impl::use(std::shared_ptr<posix::Generation> generation) {

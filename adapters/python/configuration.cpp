@@ -101,31 +101,11 @@ void bind_configuration(nb::module_& module) {
       .def_ro("limit", &TierConfig::limit);
   nb::class_<ExemptionConfig>(module, "ExemptionConfig")
       .def_prop_ro("type",
-                   [](const ExemptionConfig& it) {
-                     switch (it.type) {
-                       case ExemptionConfig::Type::ip:
-                         return "ip";
-                       case ExemptionConfig::Type::user_id:
-                         return "user_id";
-                       case ExemptionConfig::Type::endpoint:
-                         break;
-                     }
-                     return "endpoint";
-                   })
+                   [](const ExemptionConfig& it) { return std::string(to_string(it.type)); })
       .def_ro("value", &ExemptionConfig::value);
   nb::class_<RedisConfig>(module, "RedisConfig")
       .def_prop_ro("topology",
-                   [](const RedisConfig& it) {
-                     switch (it.topology) {
-                       case RedisConfig::Topology::single:
-                         return "single";
-                       case RedisConfig::Topology::sentinel:
-                         return "sentinel";
-                       case RedisConfig::Topology::cluster:
-                         break;
-                     }
-                     return "cluster";
-                   })
+                   [](const RedisConfig& it) { return std::string(to_string(it.topology)); })
       .def_ro("pool_size", &RedisConfig::pool_size)
       .def_prop_ro("socket_timeout",
                    [](const RedisConfig& it) { return seconds(it.socket_timeout); })

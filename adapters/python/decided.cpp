@@ -5,15 +5,12 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
-#include <algorithm>
 #include <array>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
-#include "core/ascii.hpp"
+#include "adapters/python/fields.hpp"
 #include "tidegate/response.hpp"
 
 namespace tidegate::python {
@@ -22,41 +19,8 @@ namespace {
 namespace nb = nanobind;
 
 constexpr double kMicrosOfSecond = 1e6;
-constexpr std::string_view kAllowOrigin = "access-control-allow-origin";
-constexpr std::string_view kExposeHeaders = "access-control-expose-headers";
 
 nb::bytes bytes(std::string_view text) { return nb::bytes(text.data(), text.size()); }
-
-std::string_view view(nb::handle object) {
-  if (!nb::isinstance<nb::bytes>(object)) return {};
-  const auto held = nb::borrow<nb::bytes>(object);  // whoever has the object keeps its bytes
-  return {held.c_str(), held.size()};
-}
-
-/// Name and value of one line of ASGI's headers; nothing where it is none.
-std::optional<std::pair<std::string_view, std::string_view>> line_of(nb::handle line) {
-  PyObject* const object = line.ptr();
-  if (PyTuple_Check(object) == 0 && PyList_Check(object) == 0) return std::nullopt;
-  if (PySequence_Fast_GET_SIZE(object) != 2) return std::nullopt;
-  return std::pair{view(PySequence_Fast_GET_ITEM(object, 0)),
-                   view(PySequence_Fast_GET_ITEM(object, 1))};
-}
-
-/// The name of a field in lower case. Those that there are stay, as they are the same every time.
-nb::handle name_of(std::string_view name) {
-  static std::vector<std::pair<std::string, PyObject*>> known;
-  for (const auto& [text, object] : known) {
-    if (text == name) return object;
-  }
-  std::string lower(name);
-  std::ranges::transform(name, lower.begin(), ascii_lower);
-  known.emplace_back(name, bytes(lower).release().ptr());
-  return known.back().second;
-}
-
-nb::tuple field(std::string_view name, std::string_view value) {
-  return nb::make_tuple(bytes(name), bytes(value));
-}
 
 double seconds(std::uint64_t us) { return static_cast<double>(us) / kMicrosOfSecond; }
 
@@ -103,44 +67,10 @@ void bind_window(nb::module_& module) {
 
 }  // namespace
 
-nb::list Decided::fields() const {
-  nb::list list;
-  add_rate_limit_headers(decision, limiter_->render_options(), limiter_->wall_us(),
-                         [&](std::string_view name, std::string_view value) {
-                           list.append(nb::make_tuple(name_of(name), bytes(value)));
-                         });
-  return list;
-}
+nb::list Decided::fields() const { return fields_of(decision, *limiter_); }
 
 nb::list Decided::mark(nb::handle headers, bool exposed) const {
-  const nb::list ours = fields();
-  nb::list marked;
-  std::string expose;
-  const auto replaced = [&](std::string_view name) {
-    return std::ranges::any_of(ours, [&](nb::handle own) {
-      return equal_ignoring_case(view(PyTuple_GET_ITEM(own.ptr(), 0)), name);
-    });
-  };
-  for (const nb::handle line : headers) {
-    const auto pair = line_of(line);
-    if (pair && ours.size() != 0) {
-      const auto& [name, value] = *pair;
-      if (replaced(name)) continue;
-      if (equal_ignoring_case(name, kAllowOrigin)) exposed = true;
-      if (equal_ignoring_case(name, kExposeHeaders)) {
-        expose += (expose.empty() ? "" : ", ") + std::string(value);
-        continue;
-      }
-    }
-    marked.append(line);
-  }
-  for (const nb::handle own : ours) marked.append(own);
-  if (ours.size() != 0 && exposed) {
-    if (!expose.empty()) expose += ", ";
-    expose += exposed_field_names(limiter_->render_options());
-  }
-  if (!expose.empty()) marked.append(field(kExposeHeaders, expose));
-  return marked;
+  return python::mark(headers, exposed, decision, *limiter_);
 }
 
 nb::bytes Decided::body() const {

@@ -18,39 +18,60 @@ namespace {
 
 namespace nb = nanobind;
 
-/// One decision through Redis that has to be waited for.
-class Ticket final : public posix::Pending {
+/// Made where it is to lie: it is large to move.
+nb::object new_decided(const std::shared_ptr<Limiter>& limiter) {
+  nb::object decided = nb::inst_alloc(nb::type<Decided>());
+  new (nb::inst_ptr<Decided>(decided)) Decided(limiter);
+  nb::inst_mark_ready(decided);
+  return decided;
+}
+
+/// One decision through Redis on its way. It ends itself when it is decided, which it is at the
+/// deadline at the latest, or when its session ends.
+class Answer final : public posix::Pending {
  public:
-  Ticket(nb::handle scope, Known known, nb::object decided, nb::object done)
-      : scope_(scope.ptr()),
-        known_(std::move(known)),
-        decided_(std::move(decided)),
-        done_(std::move(done)) {
+  Answer(nb::handle scope, Known known, nb::object decided)
+      : scope_(scope.ptr()), known_(std::move(known)), decided_(std::move(decided)) {
     known_.lay_over(scope_.request);
   }
-  ~Ticket() override { cancel(); }
 
-  /// True: it is decided.
-  bool begin(posix::RedisSession& session) {
-    return session.decide(scope_.request, nb::cast<Decided&>(decided_).decision, *this);
-  }
-  void decided() override { std::exchange(done_, nb::none())(decided_); }
-  void cancel() { posix::RedisSession::cancel(*this); }
-  [[nodiscard]] nb::object result() const { return decided_; }
   [[nodiscard]] const ScopeRequest& scope() const { return scope_; }
+
+  /// The decision; or a future that `create_future` makes, which gets it.
+  static nb::object ask(std::unique_ptr<Answer> answer, posix::RedisSession& session,
+                        const nb::object& create_future) {
+    Answer& it = *answer;
+    if (session.decide(it.scope_.request, nb::inst_ptr<Decided>(it.decided_)->decision, it)) {
+      return it.decided_;
+    }
+    it.owner_ = std::move(answer);
+    it.future_ = create_future();
+    return it.future_;
+  }
+
+  void decided() override {
+    const std::unique_ptr<Answer> ends_here = std::move(owner_);
+    if (!future_.is_valid()) return;
+    try {
+      if (!nb::cast<bool>(future_.attr("done")())) future_.attr("set_result")(decided_);
+    } catch (nb::python_error&) {  // the loop is closed: nobody waits
+    }
+  }
 
  private:
   ScopeRequest scope_;
   Known known_;
   nb::object decided_;
-  nb::object done_;
+  nb::object future_;
+  std::unique_ptr<Answer> owner_;  ///< itself, while it is on its way
 };
 
 /// Decisions through Redis on one asyncio loop.
 class Session {
  public:
-  Session(nb::object engine, nb::object make_driver, std::size_t sharers)
+  Session(nb::object engine, nb::object make_driver, nb::object create_future, std::size_t sharers)
       : engine_object_(std::move(engine)),
+        create_future_(std::move(create_future)),
         engine_(nb::cast<Engine&>(engine_object_)),
         session_(
             *engine_.limiter(),
@@ -63,19 +84,17 @@ class Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  nb::object decide(nb::handle scope, Known known, nb::object done) {
-    const nb::object ticket = nb::cast(
-        new Ticket(scope, std::move(known), nb::cast(Decided(engine_.limiter())), std::move(done)),
-        nb::rv_policy::take_ownership);
-    auto& pending = nb::cast<Ticket&>(ticket);
-    engine_.look_at_peer(pending.scope());
-    const bool decided = pending.begin(session_);
+  nb::object decide(nb::handle scope, Known known) {
+    auto answer = std::make_unique<Answer>(scope, std::move(known), new_decided(engine_.limiter()));
+    engine_.look_at_peer(answer->scope());
+    nb::object result = Answer::ask(std::move(answer), session_, create_future_);
     engine_.flush_log();
-    return decided ? pending.result() : ticket;
+    return result;
   }
 
  private:
   nb::object engine_object_;  ///< outlives the session
+  nb::object create_future_;
   Engine& engine_;
   posix::RedisSession session_;
 };
@@ -152,14 +171,11 @@ std::expected<std::uint64_t, std::vector<Fault>> Engine::reload() const {
 }
 
 nb::object Engine::decide(nb::handle scope, const Known* known) {
-  // Made where it is to lie: it is large to move.
-  nb::object decided = nb::inst_alloc(nb::type<Decided>());
-  auto* const place = new (nb::inst_ptr<Decided>(decided)) Decided(limiter_);
-  nb::inst_mark_ready(decided);
+  nb::object decided = new_decided(limiter_);
   ScopeRequest request(scope.ptr());
   if (known != nullptr) known->lay_over(request.request);
   look_at_peer(request);
-  limiter_->decide(request.request, place->decision);
+  limiter_->decide(request.request, nb::inst_ptr<Decided>(decided)->decision);
   if (lines_->any()) [[unlikely]]
     flush_log();
   return decided;
@@ -239,26 +255,27 @@ void bind_engine(nb::module_& module) {
            })
       .def("after_fork", [](const Engine& it) { it.limiter()->after_fork(); });
   nb::class_<Session>(module, "Session", "Decisions through Redis on one asyncio loop.")
-      .def(nb::init<nb::object, nb::object, std::size_t>(), "engine"_a, "make_driver"_a,
-           "sharers"_a, "A reload that changes how Redis is reached takes another driver.")
+      .def(nb::init<nb::object, nb::object, nb::object, std::size_t>(), "engine"_a, "make_driver"_a,
+           "create_future"_a, "sharers"_a,
+           "A reload that changes how Redis is reached takes another driver.")
+      .def(
+          "decide", [](Session& it, nb::handle scope) { return it.decide(scope, {}); },
+          nb::sig("def decide(self, scope: object, /) -> Decision | "
+                  "collections.abc.Awaitable[Decision]"),
+          "A Decision; or a future, which has it at the deadline at the latest.")
       .def(
           "decide",
-          [](Session& it, nb::handle scope, nb::object done, std::optional<std::string> client,
+          [](Session& it, nb::handle scope, std::optional<std::string> client,
              std::optional<std::string> tier, std::optional<std::uint64_t> cost,
              std::optional<std::string> rule) {
             return it.decide(scope,
-                             known_of(std::move(client), std::move(tier), cost, std::move(rule)),
-                             std::move(done));
+                             known_of(std::move(client), std::move(tier), cost, std::move(rule)));
           },
-          "scope"_a, "done"_a, nb::kw_only(), "client"_a = none, "tier"_a = none, "cost"_a = none,
+          "scope"_a, nb::kw_only(), "client"_a = none, "tier"_a = none, "cost"_a = none,
           "rule"_a = none,
-          nb::sig("def decide(self, scope: object, done: collections.abc.Callable[[Decision], "
-                  "None], *, "
-                  "client: str | None = None, tier: str | None = None, cost: int | None = None, "
-                  "rule: str | None = None) -> Decision | Ticket"),
-          "A Decision; or a Ticket, and `done` is called with the decision, at the deadline at "
-          "the latest, unless the ticket is dropped or cancelled.");
-  nb::class_<Ticket>(module, "Ticket").def("cancel", &Ticket::cancel);
+          nb::sig("def decide(self, scope: object, *, client: str | None = None, tier: str | None "
+                  "= None, cost: int | None = None, rule: str | None = None) -> Decision | "
+                  "collections.abc.Awaitable[Decision]"));
   nb::class_<AsyncioNetwork>(module, "Network")
       .def("opened", &AsyncioNetwork::opened)
       .def("received",

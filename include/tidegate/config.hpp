@@ -78,6 +78,7 @@ struct ExemptionConfig {
   Type type = Type::ip;
   std::string value;  ///< address or CIDR, user id, or endpoint pattern
 };
+[[nodiscard]] std::string_view to_string(ExemptionConfig::Type type);
 
 struct MemoryConfig {
   std::uint64_t capacity = 1'000'000;  ///< entries held at once
@@ -121,6 +122,7 @@ struct RedisConfig {
 
   friend bool operator==(const RedisConfig&, const RedisConfig&) = default;
 };
+[[nodiscard]] std::string_view to_string(RedisConfig::Topology topology);
 
 struct JwtConfig {
   std::vector<std::string> algorithms{"HS256"};

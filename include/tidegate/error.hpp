@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace tidegate {
 
@@ -23,5 +24,7 @@ struct Fault {
 
 /// "file:line:column: key: message", leaving out what is absent.
 [[nodiscard]] std::string to_string(const Fault& fault);
+/// All of them, a line each, without a line feed at the end.
+[[nodiscard]] std::string to_string(const std::vector<Fault>& faults);
 
 }  // namespace tidegate

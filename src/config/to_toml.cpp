@@ -96,22 +96,10 @@ Table table_of(const SentinelConfig& sentinel) {
   return table;
 }
 
-std::string_view name_of(RedisConfig::Topology topology) {
-  switch (topology) {
-    case RedisConfig::Topology::single:
-      return "single";
-    case RedisConfig::Topology::sentinel:
-      return "sentinel";
-    case RedisConfig::Topology::cluster:
-      return "cluster";
-  }
-  return "";
-}
-
 Table table_of(const RedisConfig& redis) {
   Table table;
   add_if_any(table, "url", redis.url);
-  add(table, "topology", name_of(redis.topology));
+  add(table, "topology", to_string(redis.topology));
   add(table, "pool_size", redis.pool_size);
   add(table, "connect_timeout", redis.connect_timeout);
   add(table, "socket_timeout", redis.socket_timeout);
@@ -184,9 +172,8 @@ Table table_of(const TierConfig& tier) {
 }
 
 Table table_of(const ExemptionConfig& exemption) {
-  constexpr std::string_view kTypes[] = {"ip", "user_id", "endpoint"};
   Table table;
-  add(table, "type", kTypes[static_cast<std::size_t>(exemption.type)]);
+  add(table, "type", to_string(exemption.type));
   add(table, "value", exemption.value);
   return table;
 }

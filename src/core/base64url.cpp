@@ -42,16 +42,19 @@ std::optional<std::string> decode_base64url(std::string_view text) {
 }
 
 void append_base64url(std::string_view bytes, std::string& out) {
+  const std::size_t begin = out.size();
+  out.resize(begin + (bytes.size() * 4 + 2) / 3);
+  char* at = out.data() + begin;
   std::uint32_t bits = 0;
   unsigned held = 0;
   for (const char c : bytes) {
     bits = bits << 8 | static_cast<unsigned char>(c);
     for (held += 8; held >= 6;) {
       held -= 6;
-      out += kAlphabet[bits >> held & 0x3f];
+      *at++ = kAlphabet[bits >> held & 0x3f];
     }
   }
-  if (held != 0) out += kAlphabet[bits << (6 - held) & 0x3f];
+  if (held != 0) *at = kAlphabet[bits << (6 - held) & 0x3f];
 }
 
 }  // namespace tidegate

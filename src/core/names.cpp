@@ -37,6 +37,30 @@ std::string_view to_string(BackendKind kind) {
   return kind == BackendKind::memory ? "memory" : "redis";
 }
 
+std::string_view to_string(ExemptionConfig::Type type) {
+  switch (type) {
+    case ExemptionConfig::Type::ip:
+      return "ip";
+    case ExemptionConfig::Type::user_id:
+      return "user_id";
+    case ExemptionConfig::Type::endpoint:
+      return "endpoint";
+  }
+  return "";
+}
+
+std::string_view to_string(RedisConfig::Topology topology) {
+  switch (topology) {
+    case RedisConfig::Topology::single:
+      return "single";
+    case RedisConfig::Topology::sentinel:
+      return "sentinel";
+    case RedisConfig::Topology::cluster:
+      return "cluster";
+  }
+  return "";
+}
+
 std::string_view to_string(ClientType type) {
   switch (type) {
     case ClientType::ip:
@@ -135,6 +159,12 @@ std::string to_string(const Fault& fault) {
   if (!out.empty()) out += ": ";
   if (!fault.key.empty()) out += fault.key + ": ";
   return out + fault.message;
+}
+
+std::string to_string(const std::vector<Fault>& faults) {
+  std::string text;
+  for (const Fault& fault : faults) text += (text.empty() ? "" : "\n") + to_string(fault);
+  return text;
 }
 
 }  // namespace tidegate

@@ -1,15 +1,65 @@
-"""Carries the bytes of the Redis client with the transports of an asyncio loop."""
+"""Redis on asyncio loops: a session for each, and its bytes carried by the loop's transports."""
 
 from __future__ import annotations
 
 import asyncio
+from asyncio import AbstractEventLoop, get_running_loop
 from typing import Any
+
+from ._engine import Engine, Session
+
+
+class Sessions:
+    """The sessions of one engine, each on the loop that has asked."""
+
+    def __init__(self, engine: Engine):
+        self._engine = engine
+        self._known: dict[AbstractEventLoop, tuple[Session, list[Driver]]] = {}
+
+    def of_running_loop(self) -> Session:
+        known = self._known.get(get_running_loop())
+        return self._open(get_running_loop()) if known is None else known[0]
+
+    def _open(self, loop: AbstractEventLoop) -> Session:
+        for other in [other for other in self._known if other.is_closed()]:
+            self._close(other)
+        drivers: list[Driver] = []
+
+        def make_driver() -> Driver:
+            drivers.append(Driver(loop))
+            return drivers[-1]
+
+        # One connection for each loop, which is all that a loop can fill: so whatever number of
+        # workers there are keeps within pool_size.
+        session = Session(self._engine, make_driver, loop.create_future, self._engine.pool_size)
+        self._known[loop] = session, drivers
+        return session
+
+    def close(self) -> None:
+        """Closes that of the running loop; where none is running, all."""
+        try:
+            self._close(get_running_loop())
+        except RuntimeError:
+            for loop in list(self._known):
+                self._close(loop)
+
+    def _close(self, loop: AbstractEventLoop) -> None:
+        _, drivers = self._known.pop(loop, (None, []))
+        for driver in drivers:
+            driver.shut_down()
+
+    def abandon(self) -> None:
+        """In a child of fork: the sockets are left to the parent, without a word to Redis."""
+        for _, drivers in self._known.values():
+            for driver in drivers:
+                driver.abandon()
+        self._known = {}
 
 
 class Driver:
     """Does what a native network asks on a loop, and tells it what became of that."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop):
+    def __init__(self, loop: AbstractEventLoop):
         self.network: Any = None  # set by the native side
         self._loop = loop
         self._links: dict[int, _Link] = {}
@@ -84,7 +134,7 @@ class Driver:
 class _Link(asyncio.Protocol):
     """One connection, or an attempt to have one."""
 
-    def __init__(self, driver: Driver, number: int, loop: asyncio.AbstractEventLoop, host: str,
+    def __init__(self, driver: Driver, number: int, loop: AbstractEventLoop, host: str,
                  port: int, path: str):
         self._driver: Driver | None = driver
         self._number = number

@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 import os
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from . import _logging
-from ._engine import ConfigError, Decision, Engine, Session, Ticket, Window, rules_of
+from ._engine import ConfigError, Decision, Engine, Window, rules_of
 from .config import RateLimitConfig, read_config, to_toml
 
 if TYPE_CHECKING:
-    import asyncio
-
-    from ._network import Driver
+    from ._network import Sessions
 
 __all__ = ["Limiter", "limiter_of"]
 
@@ -53,7 +51,6 @@ class Limiter:
         # What a reload reads where there is no file.
         self._written = self.config if keywords or isinstance(config, RateLimitConfig) else None
         self._rules: dict[str, Mapping[str, Any]] = {}
-        self._sessions: dict[asyncio.AbstractEventLoop, tuple[Session, list[Driver]]] = {}
         self._use(open_engine(self.config, self._written))
         _open.add(self)
 
@@ -62,7 +59,11 @@ class Limiter:
         if self._rules:
             engine.declare(rules_of(rules_as_toml(self._rules, engine.algorithm)))
         self._engine = engine
-        self._uses_redis: bool = engine.uses_redis
+        self._sessions: Sessions | None = None
+        if engine.uses_redis:
+            from ._network import Sessions  # and asyncio, which others can do without
+
+            self._sessions = Sessions(engine)
 
     # Deciding.
 
@@ -89,46 +90,17 @@ class Limiter:
                 await websocket.close(1013)
         """
         scope = getattr(connection, "scope", connection)
-        if not self._uses_redis:
+        if self._sessions is None:
             return self._engine.decide(scope, client=client, tier=tier, cost=cost, rule=rule)
-        return await self._ask(scope, client=client, tier=tier, cost=cost, rule=rule)
+        decision = self._sessions.of_running_loop().decide(scope, client=client, tier=tier,
+                                                           cost=cost, rule=rule)
+        return decision if isinstance(decision, Decision) else await decision
 
-    async def _ask(self, scope: Mapping[str, Any], **known: Any) -> Decision:
-        from asyncio import get_running_loop
-
-        loop = get_running_loop()
-        answer: asyncio.Future[Decision] = loop.create_future()
-
-        def done(decision: Decision) -> None:
-            if not answer.done():
-                answer.set_result(decision)
-
-        ticket = self._session(loop).decide(scope, done, **known)
-        if not isinstance(ticket, Ticket):
-            return ticket
-        try:
-            return await answer
-        finally:
-            ticket.cancel()
-
-    def _session(self, loop: asyncio.AbstractEventLoop) -> Session:
-        known = self._sessions.get(loop)
-        if known is None:
-            from ._network import Driver
-
-            for other in [other for other in self._sessions if other.is_closed()]:
-                self._close(other)
-            drivers: list[Driver] = []
-
-            def make_driver() -> Driver:
-                drivers.append(Driver(loop))
-                return drivers[-1]
-
-            # One connection for each loop, which is all that a loop can fill: so whatever number of
-            # workers there are keeps within pool_size.
-            known = Session(self._engine, make_driver, self._engine.pool_size), drivers
-            self._sessions[loop] = known
-        return known[0]
+    def _begin(self, scope: Mapping[str, Any]) -> Decision | Awaitable[Decision]:
+        """As hit() with nothing that is known better, where a coroutine would cost too much."""
+        if self._sessions is None:
+            return self._engine.decide(scope)
+        return self._sessions.of_running_loop().decide(scope)
 
     # Rules of the program.
 
@@ -193,26 +165,12 @@ class Limiter:
     def close(self) -> None:
         """Closes the connections to Redis of the running event loop, if there is one. Deciding opens
         them again."""
-        from asyncio import get_running_loop
-
-        try:
-            self._close(get_running_loop())
-        except RuntimeError:
-            for loop in list(self._sessions):
-                self._close(loop)
-
-    def _close(self, loop: asyncio.AbstractEventLoop) -> None:
-        known = self._sessions.pop(loop, None)
-        if known is not None:
-            for driver in known[1]:
-                driver.shut_down()
+        if self._sessions is not None:
+            self._sessions.close()
 
     def _after_fork(self) -> None:
-        # The sockets are the parent's too: they are left to it, without a word to Redis.
-        for _session, drivers in self._sessions.values():
-            for driver in drivers:
-                driver.abandon()
-        self._sessions = {}
+        if self._sessions is not None:
+            self._sessions.abandon()
         self._engine.after_fork()
 
 

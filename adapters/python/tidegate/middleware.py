@@ -103,10 +103,8 @@ class RateLimitMiddleware:
         if self._operations is not None and self._operations.has(scope):
             return await self._operations.answer(limiter, scope, receive, send)
         known = self._identify(scope) if self._identify is not None else None
-        if known is None and not limiter._uses_redis:
-            decision = limiter._engine.decide(scope)
-        else:
-            decision = await limiter.hit(scope, **(known or {}))
+        begun = limiter._begin(scope) if known is None else limiter.hit(scope, **known)
+        decision = begun if isinstance(begun, Decision) else await begun
         exchange = scope["tidegate"] = Exchange()
         exchange.limiter = limiter
         exchange.decision = decision

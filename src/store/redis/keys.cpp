@@ -3,6 +3,7 @@
 #include <openssl/evp.h>
 
 #include <array>
+#include <charconv>
 #include <cstddef>
 #include <stdexcept>
 
@@ -13,14 +14,23 @@ namespace {
 
 constexpr Micros kMilli = 1'000;
 
-std::string tail_of(const Counter& counter) {
-  std::string tail(":");
-  tail += counter.rule_name;
-  tail += ':';
-  tail += to_string(counter.window.algorithm);
-  tail += ':';
-  tail += std::to_string(counter.window.window_us / kMilli);
-  return tail;
+constexpr std::size_t kClientChars = 22;
+constexpr std::size_t kNumberChars = 20;
+
+void append_tail(const Counter& counter, std::string& key) {
+  std::array<char, kNumberChars> digits;
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(),
+                                 counter.window.window_us / kMilli);
+  key += ':';
+  key += counter.rule_name;
+  key += ':';
+  key += to_string(counter.window.algorithm);
+  key += ':';
+  key.append(digits.data(), end.ptr);
+}
+
+std::size_t tail_size(const Counter& counter) {
+  return 3 + counter.rule_name.size() + to_string(counter.window.algorithm).size() + kNumberChars;
 }
 
 }  // namespace
@@ -39,24 +49,33 @@ HashKey hash_key_of(std::string_view secret) {
   return key;
 }
 
-std::string KeyNames::of(const Hash128& client) const {
+std::string KeyNames::of(const Hash128& client, std::size_t tail) const {
   std::array<char, 16> bytes;
   for (std::size_t i = 0; i < 8; ++i) {
     bytes[i] = static_cast<char>(client.low >> 8 * i);
     bytes[8 + i] = static_cast<char>(client.high >> 8 * i);
   }
-  std::string key = begin_;
+  std::string key;
+  key.reserve(begin_.size() + kClientChars + 1 + tail);
+  key += begin_;
   append_base64url({bytes.data(), bytes.size()}, key);
   key += '}';
   return key;
 }
 
 std::string KeyNames::count(const Hash128& client, const Counter& counter) const {
-  return of(client) + tail_of(counter);
+  std::string key = of(client, tail_size(counter));
+  append_tail(counter, key);
+  return key;
 }
 
 std::string KeyNames::violation(const Hash128& client, const Counter& counter) const {
-  return of(client) + ":" + std::string(counter.rule_name) + ":violation";
+  constexpr std::string_view kEnd = ":violation";
+  std::string key = of(client, 1 + counter.rule_name.size() + kEnd.size());
+  key += ':';
+  key += counter.rule_name;
+  key += kEnd;
+  return key;
 }
 
 std::string KeyNames::violations(const Hash128& client) const { return of(client) + ":violations"; }
@@ -65,7 +84,9 @@ std::string KeyNames::cooldown(const Hash128& client) const { return of(client) 
 
 std::string KeyNames::pattern(const Counter& counter) const {
   std::string glob;
-  for (const char c : begin_ + "\x01" + tail_of(counter)) {
+  std::string key = begin_ + "\x01";
+  append_tail(counter, key);
+  for (const char c : key) {
     if (c == '\x01') {
       glob += "*}";
       continue;

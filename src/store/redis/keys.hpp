@@ -1,16 +1,16 @@
 // The names of keys in Redis.
 //
 //   <key_prefix>:{<namespace>:<client>}:<rule>:<algorithm>:<window in ms>   a count
-//   <key_prefix>:{<namespace>:<client>}:<rule>:violation                    when the client last
-//   made one <key_prefix>:{<namespace>:<client>}:violations                          how many, and
-//   since when <key_prefix>:{<namespace>:<client>}:cooldown                            until when
-//   he is locked out
+//   <key_prefix>:{<namespace>:<client>}:<rule>:violation   when the client last made one
+//   <key_prefix>:{<namespace>:<client>}:violations         how many, and since when
+//   <key_prefix>:{<namespace>:<client>}:cooldown           until when the client is locked out
 //
 // <client> is 22 characters of base64url: the keyed hash of the client's text. What stands in
 // braces chooses the slot of a cluster, so all that is a client's is in one. Neither prefix nor
 // namespace may hold a brace.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -40,7 +40,8 @@ class KeyNames {
   [[nodiscard]] std::string pattern(const Counter& counter) const;
 
  private:
-  [[nodiscard]] std::string of(const Hash128& client) const;
+  /// The client's part of a key, with room for `tail` bytes more.
+  [[nodiscard]] std::string of(const Hash128& client, std::size_t tail = 0) const;
 
   std::string begin_;  ///< up to the client
 };
