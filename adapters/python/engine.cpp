@@ -54,7 +54,8 @@ class Answer final : public posix::Pending {
     if (!future_.is_valid()) return;
     try {
       if (!nb::cast<bool>(future_.attr("done")())) future_.attr("set_result")(decided_);
-    } catch (nb::python_error&) {  // the loop is closed: nobody waits
+    } catch (nb::python_error&) {  // NOLINT(bugprone-empty-catch)
+      // The loop is closed: nobody waits.
     }
   }
 
@@ -140,21 +141,8 @@ nb::dict health(const Engine& it) {
 
 }  // namespace
 
-void LogLines::add(LogLevel level, std::string_view line) {
-  const std::lock_guard lock(mutex_);
-  if (lines_.size() == kMost) lines_.pop_front();
-  lines_.emplace_back(level, line);
-  any_ = true;
-}
-
-std::deque<std::pair<LogLevel, std::string>> LogLines::take() {
-  const std::lock_guard lock(mutex_);
-  any_ = false;
-  return std::exchange(lines_, {});
-}
-
 Engine::Engine(const LoadedConfig& config, nb::object log, std::optional<LoadedConfig> written)
-    : lines_(std::make_shared<LogLines>()), log_(std::move(log)), written_(std::move(written)) {
+    : lines_(std::make_shared<posix::LogLines>()), log_(std::move(log)), written_(std::move(written)) {
   auto limiter = Limiter::open(config);
   if (!limiter) throw ConfigFaults({{config.file, 0, 0, "", limiter.error().message}});
   (*limiter)->log_to(

@@ -3,18 +3,16 @@
 
 #include <nanobind/nanobind.h>
 
-#include <atomic>
 #include <cstdint>
-#include <deque>
 #include <expected>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "adapters/posix/log_lines.hpp"
 #include "adapters/posix/redis_session.hpp"
 #include "adapters/python/decided.hpp"
 #include "adapters/python/scope.hpp"
@@ -35,24 +33,6 @@ struct Known {
     if (rule) request.rule = *rule;
     request.cost = cost;
   }
-};
-
-/// Lines of the log on their way to Python's logging: written by any thread, and taken by one that
-/// holds the interpreter's lock, so that nobody waits for that lock to write a line. What does not
-/// fit is dropped, the oldest first.
-class LogLines {
- public:
-  void add(LogLevel level, std::string_view line);
-  /// True where there is something to take, without a lock.
-  [[nodiscard]] bool any() const { return any_.load(std::memory_order_relaxed); }
-  [[nodiscard]] std::deque<std::pair<LogLevel, std::string>> take();
-
- private:
-  static constexpr std::size_t kMost = 10'000;
-
-  std::atomic<bool> any_{false};
-  std::mutex mutex_;
-  std::deque<std::pair<LogLevel, std::string>> lines_;
 };
 
 /// What takes long lets others run meanwhile.
@@ -80,7 +60,7 @@ class Engine {
   [[nodiscard]] const std::shared_ptr<Limiter>& limiter() const { return limiter_; }
 
  private:
-  std::shared_ptr<LogLines> lines_;
+  std::shared_ptr<posix::LogLines> lines_;
   nanobind::object log_;
   std::optional<LoadedConfig> written_;
   std::shared_ptr<Limiter> limiter_;

@@ -1,0 +1,47 @@
+// nginx's headers. They are C, and know nothing of ours.
+#pragma once
+
+extern "C" {
+// The first must be the first.
+#include <ngx_config.h>
+// clang-format off
+#include <ngx_core.h>
+#include <ngx_event.h>
+#include <ngx_event_connect.h>
+#include <ngx_http.h>
+// clang-format on
+}
+
+#include <cstddef>
+#include <exception>
+#include <string_view>
+
+namespace tidegate::nginx {
+
+[[nodiscard]] inline std::string_view view(const ngx_str_t& text) {
+  return {reinterpret_cast<const char*>(text.data), text.len};
+}
+
+/// For nginx, which does not write to what it is handed so.
+[[nodiscard]] inline ngx_str_t borrowed(std::string_view text) {
+  return {text.size(), reinterpret_cast<u_char*>(const_cast<char*>(text.data()))};
+}
+
+/// A copy that lives as long as the pool; data is null where there is no memory.
+[[nodiscard]] inline ngx_str_t copied(std::string_view text, ngx_pool_t* pool) {
+  ngx_str_t from = borrowed(text);
+  return {text.size(), ngx_pstrdup(pool, &from)};
+}
+
+/// nginx knows no exceptions: what fails for want of memory, or of threads, ends as `failed`.
+template <class Result, class Work>
+Result without_exceptions(Result failed, Work work) noexcept {
+  try {
+    return work();
+  } catch (const std::exception& error) {
+    ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, 0, "tidegate: %s", error.what());
+    return failed;
+  }
+}
+
+}  // namespace tidegate::nginx
