@@ -137,14 +137,9 @@ void on_process_end(ngx_cycle_t* /*cycle*/) {
   });
 }
 
-ngx_http_module_t context{&add_variables,
-                          &on_configured,
-                          &create_main_settings,
-                          nullptr,
-                          nullptr,
-                          nullptr,
-                          &create_location_settings,
-                          &merge_location_settings};
+ngx_http_module_t context{
+    &add_variables, &on_configured, &create_main_settings,     nullptr,
+    nullptr,        nullptr,        &create_location_settings, &merge_location_settings};
 
 }  // namespace
 }  // namespace tidegate::nginx

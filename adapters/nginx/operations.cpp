@@ -84,17 +84,17 @@ ngx_int_t answer_later(ngx_http_request_t* request, Worker& worker, FindOut find
                      limiter = worker.shared_limiter(), find_out = std::move(find_out),
                      answer_it = std::move(answer_it)]() mutable {
     auto found = std::make_shared<decltype(find_out(*limiter))>(find_out(*limiter));
-    box->post([waiting = std::move(waiting), found = std::move(found),
-               answer_it = std::move(answer_it)] {
-      Worker* const current = Worker::current();
-      if (current == nullptr || waiting->request == nullptr) return;
-      std::string scratch;
-      const Answer answer = answer_it(*current, *found, scratch);
-      ngx_connection_t* const connection = waiting->request->connection;
-      ngx_http_finalize_request(waiting->request, send(waiting->request, answer));
-      ngx_http_run_posted_requests(connection);
-      current->flush_log();
-    });
+    box->post(
+        [waiting = std::move(waiting), found = std::move(found), answer_it = std::move(answer_it)] {
+          Worker* const current = Worker::current();
+          if (current == nullptr || waiting->request == nullptr) return;
+          std::string scratch;
+          const Answer answer = answer_it(*current, *found, scratch);
+          ngx_connection_t* const connection = waiting->request->connection;
+          ngx_http_finalize_request(waiting->request, send(waiting->request, answer));
+          ngx_http_run_posted_requests(connection);
+          current->flush_log();
+        });
   }).detach();
   request->read_event_handler = &ngx_http_test_reading;
   return NGX_DONE;
@@ -132,8 +132,7 @@ ngx_int_t answer(ngx_http_request_t* request, Worker& worker) {
           });
     }
   }
-  const ngx_int_t sent =
-      send(request, admin.answer(route, method, authorised, *body, scratch));
+  const ngx_int_t sent = send(request, admin.answer(route, method, authorised, *body, scratch));
   worker.flush_log();
   return sent;
 }

@@ -218,8 +218,7 @@ class RedisNetwork::Link {
                             count == 0 ? "the connection was closed" : text_of(ngx_socket_errno));
       }
       network.client_->on_bytes(
-          number,
-          {reinterpret_cast<const char*>(bytes.data()), static_cast<std::size_t>(count)},
+          number, {reinterpret_cast<const char*>(bytes.data()), static_cast<std::size_t>(count)},
           network.now());
       if (alive.expired()) return;
       network.end_turn();

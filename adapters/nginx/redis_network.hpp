@@ -49,8 +49,8 @@ class RedisNetwork final : public posix::DrivenNetwork {
   std::unordered_map<redis::LinkId, std::unique_ptr<Link>> links_;
   ngx_event_t turn_{};
   ngx_event_t timer_{};
-  Micros wanted_ = kNever;  ///< when the client wants to be woken
-  Micros armed_ = kNever;   ///< when the timer fires, which may be earlier
+  Micros wanted_ = kNever;                ///< when the client wants to be woken
+  Micros armed_ = kNever;                 ///< when the timer fires, which may be earlier
   std::shared_ptr<RedisNetwork*> alive_;  ///< null within: what threads find out comes too late
 };
 

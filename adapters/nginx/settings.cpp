@@ -50,13 +50,13 @@ char* set_operations(ngx_conf_t* conf, ngx_command_t* /*command*/, void* /*setti
 /// Workers lose the environment but for what is named so. A reload that one of them takes up reads
 /// the configuration again, and needs what was laid over it.
 bool keep_environment(ngx_cycle_t* cycle, const LoadedConfig& loaded) {
-  auto* const core = reinterpret_cast<ngx_core_conf_t*>(
-      ngx_get_conf(cycle->conf_ctx, ngx_core_module));
+  auto* const core =
+      reinterpret_cast<ngx_core_conf_t*>(ngx_get_conf(cycle->conf_ctx, ngx_core_module));
   for (char** at = environ; at != nullptr && *at != nullptr; ++at) {
     const std::string_view variable = *at;
     const std::string_view name = variable.substr(0, variable.find('='));
-    const bool ours = name.starts_with("RATE_LIMIT_") || name == "REDIS_URL" ||
-                      loaded.secrets.contains(name);
+    const bool ours =
+        name.starts_with("RATE_LIMIT_") || name == "REDIS_URL" || loaded.secrets.contains(name);
     if (!ours || name.size() == variable.size()) continue;
     auto* const entry = static_cast<ngx_str_t*>(ngx_array_push(&core->env));
     if (entry == nullptr) return false;
@@ -183,8 +183,9 @@ ngx_int_t open_limiter(ngx_cycle_t* cycle) {
   if (limiter) {
     settings->limiter = std::move(*limiter);
     settings->lines = std::make_shared<posix::LogLines>();
-    settings->limiter->log_to(
-        [lines = settings->lines](LogLevel level, std::string_view line) { lines->add(level, line); });
+    settings->limiter->log_to([lines = settings->lines](LogLevel level, std::string_view line) {
+      lines->add(level, line);
+    });
     return NGX_OK;
   }
   log_line(NGX_LOG_EMERG, cycle->log, limiter.error().message);

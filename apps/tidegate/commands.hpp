@@ -24,6 +24,19 @@ using ConfigPath = std::optional<std::string>;
 [[nodiscard]] std::optional<LoadedConfig> load_or_complain(const ConfigPath& path);
 
 int serve(const ConfigPath& config, const ServeOptions& options);
+
+struct GatewayOptions {
+  ConfigPath config;
+  std::string upstream;                   ///< "http://127.0.0.1:9000"
+  std::string listen = "127.0.0.1:8000";  ///< HOST:PORT or [v6]:PORT; port 0 takes a free one
+  std::optional<std::string> ops_listen;  ///< where health, metrics and /admin are; absent: nowhere
+  unsigned workers = 1;                   ///< at least 1
+  std::string nginx;                      ///< the program; "" looks for it
+  std::string module;                     ///< ours for it; "" looks for it
+  bool print = false;                     ///< nginx's configuration, and does not run it
+};
+int gateway(GatewayOptions options);
+
 int check(const ConfigPath& config);
 int replay(const ConfigPath& config, const std::string& backend);
 

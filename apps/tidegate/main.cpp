@@ -49,6 +49,28 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   serve.callback([&] { result = command::serve(config, serve_options); });
 
+  command::GatewayOptions gateway_options;
+  CLI::App& gateway = *app.add_subcommand(
+      "gateway",
+      "Run nginx with tidegate in it in front of an API. SIGTERM ends it when all are served;\n"
+      "SIGHUP reads the configuration again");
+  add_config(gateway, gateway_options.config);
+  gateway.add_option("--upstream", gateway_options.upstream, "The API, as http://127.0.0.1:9000")
+      ->required();
+  gateway.add_option("--listen", gateway_options.listen, "Address and port")->capture_default_str();
+  gateway.add_option("--ops-listen", gateway_options.ops_listen,
+                     "Serve /health, /metrics and /admin at an address and port of their own");
+  gateway.add_option("--workers", gateway_options.workers, "Worker processes")
+      ->check(CLI::Range(1, 256))
+      ->capture_default_str();
+  gateway.add_option("--nginx", gateway_options.nginx,
+                     "The program (default: where systems have it)");
+  gateway.add_option("--module", gateway_options.module,
+                     "ngx_http_tidegate_module.so (default: beside this command)");
+  gateway.add_flag("--print", gateway_options.print,
+                   "Print nginx's configuration, to be used and changed, and end");
+  gateway.callback([&] { result = command::gateway(gateway_options); });
+
   CLI::App& check = *app.add_subcommand("check",
                                         "Print every fault of a configuration, or what it "
                                         "would enforce");
