@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
-BENCHMARKS = ["decisions", "python", "redis", "reload", "scrape", "server", "tokens"]
+BENCHMARKS = ["decisions", "nginx", "python", "redis", "reload", "scrape", "server", "tokens"]
 
 
 def main() -> None:

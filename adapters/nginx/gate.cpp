@@ -112,13 +112,17 @@ void Gate::begin(ngx_http_request_t* request, const LocationSettings& settings, 
     limiter.decide(request_, decision_);
   } else if (!session->decide(request_, decision_, *this)) {
     state_ = State::waiting;
+    Worker::hold();
     return;
   }
   state_ = State::decided;
 }
 
 void Gate::end() {
-  if (state_ == State::waiting) posix::RedisSession::cancel(*this);
+  if (state_ == State::waiting) {
+    posix::RedisSession::cancel(*this);
+    Worker::let_go();
+  }
   state_ = State::decided;
   http_ = nullptr;
 }
@@ -127,6 +131,7 @@ void Gate::end() {
 /// are posted.
 void Gate::decided() {
   state_ = State::decided;
+  Worker::let_go();
   http_->read_event_handler = &ngx_http_block_reading;
   http_->write_event_handler = &ngx_http_core_run_phases;
   ngx_post_event(http_->connection->write, &ngx_posted_events);

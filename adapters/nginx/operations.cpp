@@ -1,7 +1,12 @@
 #include "adapters/nginx/operations.hpp"
 
+#include <unistd.h>
+
+#include <cerrno>
 #include <memory>
+#include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include "adapters/http/admin.hpp"
@@ -52,13 +57,21 @@ std::optional<std::string> body_of(const ngx_http_request_t& request) {
   std::string body;
   if (request.request_body == nullptr) return body;
   for (const ngx_chain_t* at = request.request_body->bufs; at != nullptr; at = at->next) {
-    if (ngx_buf_in_memory(at->buf) == 0 && at->buf->file_last > at->buf->file_pos) {
-      return std::nullopt;
+    const ngx_buf_t& piece = *at->buf;
+    if (ngx_buf_special((&piece))) continue;  // it only says where a body ends
+    const bool in_memory = ngx_buf_in_memory((&piece)) != 0;
+    const auto size = static_cast<std::size_t>(in_memory ? piece.last - piece.pos
+                                                         : piece.file_last - piece.file_pos);
+    if (body.size() + size > Admin::kMaxBodyBytes) return std::nullopt;
+    if (in_memory) {
+      body.append(reinterpret_cast<const char*>(piece.pos), size);
+    } else {  // nginx puts what is above client_body_buffer_size into a file
+      const std::size_t before = body.size();
+      body.resize(before + size);
+      const ssize_t read = ::pread(piece.file->fd, body.data() + before, size, piece.file_pos);
+      if (std::cmp_not_equal(read, size)) throw std::system_error(errno, std::system_category());
     }
-    body.append(reinterpret_cast<const char*>(at->buf->pos),
-                static_cast<std::size_t>(at->buf->last - at->buf->pos));
   }
-  if (body.size() > Admin::kMaxBodyBytes) return std::nullopt;
   return body;
 }
 

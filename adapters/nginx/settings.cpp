@@ -39,7 +39,11 @@ char* set_enabled(ngx_conf_t* conf, ngx_command_t* command, void* settings) {
   return set;
 }
 
-char* set_operations(ngx_conf_t* conf, ngx_command_t* /*command*/, void* /*settings*/) {
+/// Whoever is to put things right must not be locked out: such a location is never limited.
+char* set_operations(ngx_conf_t* conf, ngx_command_t* /*command*/, void* settings) {
+  ngx_flag_t& enabled = static_cast<LocationSettings*>(settings)->enabled;
+  if (enabled == 1) return failed_with("is for a location without \"tidegate on\"");
+  enabled = 0;
   auto* const core = static_cast<ngx_http_core_loc_conf_t*>(
       ngx_http_conf_get_module_loc_conf(conf, ngx_http_core_module));
   core->handler = &answer_operations;

@@ -9,6 +9,7 @@ namespace tidegate::nginx {
 namespace {
 
 constexpr ngx_msec_t kSecond = 1'000;
+constexpr ngx_msec_t kHour = 3'600'000;  // no decision takes so long
 /// More than a busy worker decides at a time; what is above is made anew.
 constexpr std::size_t kMostGates = 1'024;
 
@@ -53,9 +54,13 @@ Worker::Worker(const MainSettings& settings, std::size_t workers)
     });
   };
   ngx_add_timer(&timer_, kSecond);
+  held_.data = this;
+  held_.log = ngx_cycle->log;
+  held_.handler = [](ngx_event_t* event) { ngx_add_timer(event, kHour); };
 }
 
 Worker::~Worker() {
+  if (held_.timer_set != 0) ngx_del_timer(&held_);
   if (timer_.timer_set != 0) ngx_del_timer(&timer_);
   session_.reset();
   postbox_->close();
@@ -66,6 +71,16 @@ void Worker::every_second() {
   ngx_add_timer(&timer_, kSecond);
   limiter_->refresh();
   flush_log();
+}
+
+void Worker::hold() {
+  Worker& it = *current();
+  if (it.holders_++ == 0) ngx_add_timer(&it.held_, kHour);
+}
+
+void Worker::let_go() noexcept {
+  Worker* const it = current();
+  if (it != nullptr && --it->holders_ == 0) ngx_del_timer(&it->held_);
 }
 
 void Worker::flush_log() { nginx::flush_log(*lines_, ngx_cycle->log); }

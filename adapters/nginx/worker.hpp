@@ -44,6 +44,11 @@ class Worker {
 
   void flush_log();
 
+  /// A worker that is told to end does so when no timer is left to wait for, whatever requests wait
+  /// for Redis: while there are some, there is a timer.
+  static void hold();
+  static void let_go() noexcept;
+
  private:
   void every_second();
 
@@ -55,6 +60,8 @@ class Worker {
   std::vector<std::unique_ptr<Gate>> gates_;  ///< in use by nobody
   std::optional<posix::RedisSession> session_;
   ngx_event_t timer_{};
+  ngx_event_t held_{};
+  std::size_t holders_ = 0;
 };
 
 }  // namespace tidegate::nginx
