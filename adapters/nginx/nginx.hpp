@@ -12,6 +12,7 @@ extern "C" {
 // clang-format on
 }
 
+#include <algorithm>
 #include <cstddef>
 #include <exception>
 #include <string_view>
@@ -27,10 +28,13 @@ namespace tidegate::nginx {
   return {text.size(), reinterpret_cast<u_char*>(const_cast<char*>(text.data()))};
 }
 
-/// A copy that lives as long as the pool; data is null where there is no memory.
+/// A copy that lives as long as the pool, with a 0 behind it, as nginx takes some texts for those
+/// of C; data is null where there is no memory.
 [[nodiscard]] inline ngx_str_t copied(std::string_view text, ngx_pool_t* pool) {
-  ngx_str_t from = borrowed(text);
-  return {text.size(), ngx_pstrdup(pool, &from)};
+  auto* const data = static_cast<u_char*>(ngx_pnalloc(pool, text.size() + 1));
+  if (data == nullptr) return ngx_null_string;
+  *std::ranges::copy(text, data).out = 0;
+  return {text.size(), data};
 }
 
 /// nginx knows no exceptions: what fails for want of memory, or of threads, ends as `failed`.

@@ -142,7 +142,9 @@ nb::dict health(const Engine& it) {
 }  // namespace
 
 Engine::Engine(const LoadedConfig& config, nb::object log, std::optional<LoadedConfig> written)
-    : lines_(std::make_shared<posix::LogLines>()), log_(std::move(log)), written_(std::move(written)) {
+    : lines_(std::make_shared<posix::LogLines>()),
+      log_(std::move(log)),
+      written_(std::move(written)) {
   auto limiter = Limiter::open(config);
   if (!limiter) throw ConfigFaults({{config.file, 0, 0, "", limiter.error().message}});
   (*limiter)->log_to(
