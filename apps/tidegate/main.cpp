@@ -63,10 +63,13 @@ int main(int argc, char** argv) {
   gateway.add_option("--workers", gateway_options.workers, "Worker processes")
       ->check(CLI::Range(1, 256))
       ->capture_default_str();
-  gateway.add_option("--nginx", gateway_options.nginx,
-                     "The program (default: where systems have it)");
-  gateway.add_option("--module", gateway_options.module,
-                     "ngx_http_tidegate_module.so (default: beside this command)");
+  gateway
+      .add_option("--nginx", gateway_options.nginx, "The program (default: where systems have it)")
+      ->check(CLI::ExistingFile);
+  gateway
+      .add_option("--module", gateway_options.module,
+                  "ngx_http_tidegate_module.so (default: beside this command)")
+      ->check(CLI::ExistingFile);
   gateway.add_flag("--print", gateway_options.print,
                    "Print nginx's configuration, to be used and changed, and end");
   gateway.callback([&] { result = command::gateway(gateway_options); });
