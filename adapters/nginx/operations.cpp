@@ -92,7 +92,9 @@ ngx_int_t answer_later(ngx_http_request_t* request, Worker& worker, FindOut find
     const std::unique_ptr<std::shared_ptr<Waiting>> held(
         static_cast<std::shared_ptr<Waiting>*>(data));
     (*held)->request = nullptr;
+    Worker::let_go();
   };
+  Worker::hold();
   posix::run_behind([waiting = std::move(waiting), box = worker.postbox(),
                      limiter = worker.shared_limiter(), find_out = std::move(find_out),
                      answer_it = std::move(answer_it)]() mutable {

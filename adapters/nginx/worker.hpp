@@ -45,7 +45,7 @@ class Worker {
   void flush_log();
 
   /// A worker that is told to end does so when no timer is left to wait for, whatever requests wait
-  /// for Redis: while there are some, there is a timer.
+  /// for Redis or a thread: while there are some, there is a timer.
   static void hold();
   static void let_go() noexcept;
 
