@@ -3,8 +3,10 @@
 #include <charconv>
 #include <string>
 
+#include "adapters/nginx/response.hpp"
 #include "adapters/nginx/worker.hpp"
 #include "core/ascii.hpp"
+#include "render/grpc.hpp"
 #include "tidegate/response.hpp"
 
 namespace tidegate::nginx {
@@ -158,6 +160,7 @@ ngx_int_t Gate::reject() {
   state_ = State::answered;
   const unsigned status = decision_.status();
   if (has_page(*http_, status)) return static_cast<ngx_int_t>(status);
+  if (reject_grpc()) return NGX_DONE;
   std::string text;
   append_rejection_body(decision_, text);
   ngx_http_complex_value_t body{};
@@ -168,6 +171,25 @@ ngx_int_t Gate::reject() {
   ngx_http_request_t* const request = http_;
   ngx_http_finalize_request(request, ngx_http_send_response(request, status, &type, &body));
   return NGX_DONE;
+}
+
+bool Gate::reject_grpc() {
+  ngx_http_request_t* const request = http_;
+  const ngx_table_elt_t* const type = request->headers_in.content_type;
+  if (type == nullptr || !is_grpc(view(type->value))) return false;
+  std::string message;
+  append_grpc_message(decision_, message);
+  const bool written = add_line(request, "grpc-status", std::to_string(grpc_status(decision_))) &&
+                       add_line(request, "grpc-message", message) &&
+                       ngx_http_discard_request_body(request) == NGX_OK;
+  request->headers_out.status = NGX_HTTP_OK;
+  request->headers_out.content_type = type->value;
+  request->headers_out.content_type_len = type->value.len;
+  request->headers_out.content_length_n = 0;
+  request->header_only = 1;
+  // It ends the request, and this with it.
+  ngx_http_finalize_request(request, written ? ngx_http_send_header(request) : NGX_ERROR);
+  return true;
 }
 
 }  // namespace tidegate::nginx

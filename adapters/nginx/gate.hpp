@@ -55,6 +55,8 @@ class Gate final : public posix::Pending {
   void decided() override;
   [[nodiscard]] ngx_int_t wait();
   [[nodiscard]] ngx_int_t reject();
+  /// True: it is answered as gRPC wants it.
+  [[nodiscard]] bool reject_grpc();
   [[nodiscard]] std::string_view value_of(ngx_http_complex_value_t* value) const;
 
   ngx_http_request_t* http_ = nullptr;

@@ -1,5 +1,7 @@
-// The JSON body of a rejection.
+// The JSON body of a rejection, and its message for gRPC.
+#include "core/ascii.hpp"
 #include "core/json_text.hpp"
+#include "render/grpc.hpp"
 #include "render/numbers.hpp"
 #include "tidegate/response.hpp"
 
@@ -111,6 +113,35 @@ void append_rejection_body(const Decision& decision, std::string& out) {
   }
   if (decision.denial == Denial::multiple_windows_exceeded) append_exceeded_windows(decision, out);
   out += '}';
+}
+
+bool is_grpc(std::string_view content_type) {
+  constexpr std::string_view kGrpc = "application/grpc";
+  if (!equal_ignoring_case(content_type.substr(0, kGrpc.size()), kGrpc)) return false;
+  const std::string_view rest = content_type.substr(kGrpc.size());
+  return rest.empty() || std::string_view("+;- ").find(rest.front()) != std::string_view::npos;
+}
+
+unsigned grpc_status(const Decision& decision) {
+  constexpr unsigned kResourceExhausted = 8;
+  constexpr unsigned kUnavailable = 14;
+  return decision.outcome == Outcome::failed_closed ? kUnavailable : kResourceExhausted;
+}
+
+void append_grpc_message(const Decision& decision, std::string& out) {
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
+  std::string message;
+  append_message(decision, message);
+  for (const char c : message) {
+    if (c >= ' ' && c <= '~' && c != '%') {
+      out += c;
+      continue;
+    }
+    const auto byte = static_cast<unsigned char>(c);
+    out += '%';
+    out += kDigits[byte >> 4];
+    out += kDigits[byte & 15];
+  }
 }
 
 }  // namespace tidegate

@@ -6,6 +6,7 @@
 
 #include <boost/json/src.hpp>
 
+#include "render/grpc.hpp"
 #include "render/test_decisions.hpp"
 
 namespace tidegate {
@@ -172,6 +173,27 @@ TEST(Body, IsJsonWhateverThePathHolds) {
     }
     ASSERT_LE(endpoint_for(path).size(), 256U);
   }
+}
+
+TEST(Grpc, RequestsAreKnownByTheirType) {
+  for (const char* const type : {"application/grpc", "application/grpc+proto", "Application/GRPC",
+                                 "application/grpc;charset=utf-8", "application/grpc-web-text"}) {
+    EXPECT_TRUE(is_grpc(type)) << type;
+  }
+  for (const char* const type : {"", "application/json", "application/grpcx", "application/gr"}) {
+    EXPECT_FALSE(is_grpc(type)) << type;
+  }
+}
+
+TEST(Grpc, RejectionsHaveAStatusAndAMessage) {
+  Decision decision = denied_decision();
+  decision.path = "/a%b\xc3\xa9";
+  EXPECT_EQ(grpc_status(decision), 8U);
+  std::string message;
+  append_grpc_message(decision, message);
+  EXPECT_TRUE(message.ends_with(" exceeded for endpoint /a%25b%C3%A9")) << message;
+  decision.outcome = Outcome::failed_closed;
+  EXPECT_EQ(grpc_status(decision), 14U);
 }
 
 }  // namespace
