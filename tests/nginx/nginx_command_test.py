@@ -23,11 +23,15 @@ class Command:
     def __init__(self, config: pathlib.Path, folder: pathlib.Path, *options: str):
         self.temporary = folder
         self.log_path = folder / "stderr"
+        nginx = folder / "nginx"
+        variables = "".join(f"{name}={value} " for name, value in PRELOADED.items())
+        nginx.write_text(f'#!/bin/sh\n{variables}exec {gateway.NGINX} "$@"\n')
+        nginx.chmod(0o755)
         with self.log_path.open("w") as log:
             self.process = subprocess.Popen(
                 [harness.COMMAND, "gateway", "--config", config, "--module", gateway.MODULE,
-                 "--listen", "127.0.0.1:0", *options],
-                env=harness.variables() | PRELOADED | {"TMPDIR": str(folder)}, text=True,
+                 "--nginx", nginx, "--listen", "127.0.0.1:0", *options],
+                env=harness.variables() | {"TMPDIR": str(folder)}, text=True,
                 stdout=subprocess.PIPE, stderr=log, preexec_fn=gateway._die_with_parent)
         self.port = int(re.search(r":(\d+) limits ", self.process.stdout.readline()).group(1))
 
