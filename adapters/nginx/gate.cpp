@@ -125,7 +125,7 @@ void Gate::end() {
     posix::RedisSession::cancel(*this);
     Worker::let_go();
   }
-  state_ = State::decided;
+  state_ = State::undecided;
   http_ = nullptr;
 }
 
@@ -142,8 +142,8 @@ void Gate::decided() {
 ngx_int_t Gate::go_on() {
   if (state_ == State::waiting) return wait();
   // What answers a rejection in our place goes through the phases too.
-  if (state_ == State::answered || decision_.admitted()) return NGX_DECLINED;
-  return reject();
+  if (state_ == State::decided && !decision_.admitted()) return reject();
+  return NGX_DECLINED;
 }
 
 ngx_int_t Gate::wait() {

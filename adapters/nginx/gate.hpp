@@ -45,12 +45,12 @@ class Gate final : public posix::Pending {
 
   /// Null until it is there.
   [[nodiscard]] const Decision* decision() const {
-    return state_ == State::waiting ? nullptr : &decision_;
+    return state_ == State::decided || state_ == State::answered ? &decision_ : nullptr;
   }
   [[nodiscard]] const Limiter& limiter() const { return *limiter_; }
 
  private:
-  enum class State : std::uint8_t { decided, waiting, answered };
+  enum class State : std::uint8_t { undecided, waiting, decided, answered };
 
   void decided() override;
   [[nodiscard]] ngx_int_t wait();
@@ -64,7 +64,7 @@ class Gate final : public posix::Pending {
   Lines lines_;
   Request request_;
   Decision decision_;
-  State state_ = State::decided;
+  State state_ = State::undecided;
 };
 
 }  // namespace tidegate::nginx
