@@ -13,8 +13,8 @@
 
 namespace tidegate::posix {
 
-/// Written by any thread, and taken by one that may write to the other log, so that nobody waits for
-/// it to write a line. What does not fit is dropped, the oldest first.
+/// Written by any thread, and taken by one that may write to the other log, so that nobody waits
+/// for it to write a line. What does not fit is dropped, the oldest first.
 class LogLines {
  public:
   void add(LogLevel level, std::string_view line) {
