@@ -2,6 +2,7 @@
 
 import datetime
 import os
+import pathlib
 
 import pytest
 from fastapi import Depends, FastAPI
@@ -9,9 +10,16 @@ from tidegate import Limiter
 from tidegate.fastapi import RateLimitMiddleware, limit
 from tidegate.testing import private_limits
 
+NAMESPACE = f"testing-{os.getpid()}"
 app = FastAPI()  # as applications have it: made once, used by all tests
-app.add_middleware(RateLimitMiddleware, default_limit=9, namespace=f"testing-{os.getpid()}",
+app.add_middleware(RateLimitMiddleware, default_limit=9, namespace=NAMESPACE,
                    backend="redis", redis={"url": "redis://127.0.0.1:1/0"})
+
+
+@pytest.fixture(scope="module", autouse=True)
+def leave_no_segment():
+    yield
+    pathlib.Path(f"/dev/shm/tidegate.tidegate@{NAMESPACE}").unlink(missing_ok=True)
 
 
 @app.get("/x", dependencies=[Depends(limit("2/minute", name="x"))])
