@@ -1,6 +1,9 @@
 #include "adapters/nginx/gate.hpp"
 
+#include <array>
 #include <charconv>
+#include <cstring>
+#include <new>
 #include <string>
 
 #include "adapters/nginx/response.hpp"

@@ -1,7 +1,7 @@
 // One request on its way through the limiter.
 #pragma once
 
-#include <memory>
+#include <cstdint>
 #include <optional>
 #include <string_view>
 

@@ -1,5 +1,7 @@
 // The module as nginx sees it: where it stands among others, and its entry points.
+#include <array>
 #include <string>
+#include <string_view>
 
 #include "adapters/nginx/gate.hpp"
 #include "adapters/nginx/nginx.hpp"

@@ -2,8 +2,10 @@
 
 #include <unistd.h>
 
+#include <cstddef>
 #include <new>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "adapters/nginx/operations.hpp"

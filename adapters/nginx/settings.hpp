@@ -3,7 +3,7 @@
 
 #include <memory>
 #include <optional>
-#include <string_view>
+#include <string>
 
 #include "adapters/nginx/nginx.hpp"
 #include "adapters/posix/log_lines.hpp"
