@@ -108,6 +108,16 @@ void append_response(const Answer& answer, const Envelope& envelope, std::string
   if (!envelope.head_only) out += answer.body;
 }
 
+void each_field(std::string_view fields,
+                FunctionRef<void(std::string_view name, std::string_view value)> use) {
+  while (!fields.empty()) {
+    const std::string_view line = fields.substr(0, fields.find("\r\n"));
+    const std::size_t colon = line.find(": ");
+    use(line.substr(0, colon), line.substr(colon + 2));
+    fields.remove_prefix(line.size() + 2);
+  }
+}
+
 void append_field(std::string_view name, std::string_view value, std::string& out) {
   // Once for each of several fields of each response: the string grows in one step.
   const std::size_t before = out.size();

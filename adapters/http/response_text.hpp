@@ -4,6 +4,8 @@
 #include <string>
 #include <string_view>
 
+#include "tidegate/function_ref.hpp"
+
 namespace tidegate::server {
 
 /// What a route answers. Views must live until the response is written.
@@ -31,6 +33,10 @@ struct Envelope {
 /// Appends the response. The body of a stream follows in pieces: in chunks, or for HTTP/1.0 until
 /// the connection is closed.
 void append_response(const Answer& answer, const Envelope& envelope, std::string& out);
+
+/// Calls `use` with name and value of each of lines that are ready, as an Answer has them.
+void each_field(std::string_view fields,
+                FunctionRef<void(std::string_view name, std::string_view value)> use);
 
 /// Appends a field line.
 void append_field(std::string_view name, std::string_view value, std::string& out);

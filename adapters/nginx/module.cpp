@@ -133,10 +133,7 @@ ngx_int_t on_process(ngx_cycle_t* cycle) {
 }
 
 void on_process_end(ngx_cycle_t* /*cycle*/) {
-  without_exceptions(0, [] {
-    Worker::stop();
-    return 0;
-  });
+  without_exceptions([] { Worker::stop(); });
 }
 
 ngx_http_module_t context{

@@ -47,5 +47,22 @@ Result without_exceptions(Result failed, Work work) noexcept {
     return failed;
   }
 }
+template <class Work>
+void without_exceptions(Work work) noexcept {
+  without_exceptions(0, [&work] {
+    work();
+    return 0;
+  });
+}
+
+/// Makes an event call `Handle`, a member function of `it`, which must outlive the event's use.
+template <auto Handle, class T>
+void prepare(ngx_event_t& event, T& it) {
+  event.data = &it;
+  event.log = ngx_cycle->log;
+  event.handler = [](ngx_event_t* happened) {
+    without_exceptions([happened] { (static_cast<T*>(happened->data)->*Handle)(); });
+  };
+}
 
 }  // namespace tidegate::nginx

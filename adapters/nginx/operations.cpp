@@ -38,12 +38,11 @@ std::string_view target_of(ngx_http_request_t* request) {
 }
 
 ngx_int_t send(ngx_http_request_t* request, const Answer& answer) {
-  for (std::string_view rest = answer.fields; !rest.empty();) {
-    const std::string_view line = rest.substr(0, rest.find("\r\n"));
-    const std::size_t colon = line.find(": ");
-    if (!add_line(request, line.substr(0, colon), line.substr(colon + 2))) return NGX_ERROR;
-    rest.remove_prefix(line.size() + 2);
-  }
+  bool added = true;
+  server::each_field(answer.fields, [&](std::string_view name, std::string_view value) {
+    added = added && add_line(request, name, value);
+  });
+  if (!added) return NGX_ERROR;
   if (!answer.allow.empty() && !add_line(request, "Allow", answer.allow)) return NGX_ERROR;
   ngx_http_complex_value_t body{};
   body.value = copied(answer.body, request->pool);

@@ -51,10 +51,7 @@ void Postbox::on_event(ngx_event_t* event) {
   auto* const box = static_cast<Postbox*>(static_cast<ngx_connection_t*>(event->data)->data);
   std::uint64_t count = 0;
   [[maybe_unused]] const ssize_t read = ::read(box->descriptor_.get(), &count, sizeof count);
-  without_exceptions(0, [box] {
-    box->run_all();
-    return 0;
-  });
+  without_exceptions([box] { box->run_all(); });
 }
 
 void Postbox::run_all() {

@@ -181,7 +181,7 @@ class RedisNetwork::Link {
   static void on_event(ngx_event_t* event) {
     auto* const connection = static_cast<ngx_connection_t*>(event->data);
     auto* const link = static_cast<Link*>(connection->data);
-    without_exceptions(0, [link, event] {
+    without_exceptions([link, event] {
       if (!link->connected_) {
         link->find_out_whether_connected();
       } else if (event->write != 0) {
@@ -189,7 +189,6 @@ class RedisNetwork::Link {
       } else {
         link->read();
       }
-      return 0;
     });
   }
 
@@ -270,23 +269,9 @@ RedisNetwork::RedisNetwork(std::shared_ptr<Postbox> postbox, std::function<Micro
     : postbox_(std::move(postbox)),
       clock_(std::move(clock)),
       alive_(std::make_shared<RedisNetwork*>(this)) {
-  turn_.data = this;
-  turn_.log = ngx_cycle->log;
-  turn_.handler = [](ngx_event_t* event) {
-    without_exceptions(0, [event] {
-      static_cast<RedisNetwork*>(event->data)->turn_ended();
-      return 0;
-    });
-  };
-  timer_.data = this;
-  timer_.log = ngx_cycle->log;
+  prepare<&RedisNetwork::turn_ended>(turn_, *this);
+  prepare<&RedisNetwork::woken>(timer_, *this);
   timer_.cancelable = 1;  // it keeps no worker from ending
-  timer_.handler = [](ngx_event_t* event) {
-    without_exceptions(0, [event] {
-      static_cast<RedisNetwork*>(event->data)->woken();
-      return 0;
-    });
-  };
 }
 
 RedisNetwork::~RedisNetwork() {

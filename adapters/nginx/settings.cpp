@@ -79,9 +79,8 @@ bool reopen_with_others(ngx_cycle_t* cycle, std::string_view path) {
   ngx_open_file_t* const file = name.data == nullptr ? nullptr : ngx_conf_open_file(cycle, &name);
   if (file == nullptr) return false;
   file->flush = [](ngx_open_file_t* /*file*/, ngx_log_t* /*log*/) {
-    without_exceptions(0, [] {
+    without_exceptions([] {
       if (Worker* const worker = Worker::current()) worker->limiter().reopen_log();
-      return 0;
     });
   };
   return true;

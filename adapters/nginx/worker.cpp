@@ -44,19 +44,10 @@ Worker::Worker(const MainSettings& settings, std::size_t workers)
         workers);
     session_->connect();
   }
-  timer_.data = this;
-  timer_.log = ngx_cycle->log;
+  prepare<&Worker::every_second>(timer_, *this);
   timer_.cancelable = 1;  // it keeps no worker from ending
-  timer_.handler = [](ngx_event_t* event) {
-    without_exceptions(0, [event] {
-      static_cast<Worker*>(event->data)->every_second();
-      return 0;
-    });
-  };
   ngx_add_timer(&timer_, kSecond);
-  held_.data = this;
-  held_.log = ngx_cycle->log;
-  held_.handler = [](ngx_event_t* event) { ngx_add_timer(event, kHour); };
+  prepare<&Worker::hold_on>(held_, *this);
 }
 
 Worker::~Worker() {
@@ -75,8 +66,10 @@ void Worker::every_second() {
 
 void Worker::hold() {
   Worker& it = *current();
-  if (it.holders_++ == 0) ngx_add_timer(&it.held_, kHour);
+  if (it.holders_++ == 0) it.hold_on();
 }
+
+void Worker::hold_on() { ngx_add_timer(&held_, kHour); }
 
 void Worker::let_go() noexcept {
   Worker* const it = current();
@@ -97,10 +90,7 @@ void Worker::take_back(Gate* gate) noexcept {
   gate->end();
   Worker* const it = current();
   if (it == nullptr || it->gates_.size() == kMostGates) return;
-  without_exceptions(0, [&] {
-    it->gates_.push_back(std::move(owned));
-    return 0;
-  });
+  without_exceptions([&] { it->gates_.push_back(std::move(owned)); });
 }
 
 }  // namespace tidegate::nginx

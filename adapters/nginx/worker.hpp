@@ -51,6 +51,7 @@ class Worker {
 
  private:
   void every_second();
+  void hold_on();
 
   std::shared_ptr<Limiter> limiter_;
   std::shared_ptr<posix::LogLines> lines_;

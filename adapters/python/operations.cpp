@@ -30,14 +30,11 @@ nb::tuple to_python(const Answer& answer) {
   };
   add("content-type", answer.content_type);
   add("allow", answer.allow);
-  for (std::string_view rest = answer.fields; !rest.empty();) {
-    const std::string_view line = rest.substr(0, rest.find("\r\n"));
-    const std::size_t colon = line.find(": ");
-    std::string name(line.substr(0, colon));
-    for (char& c : name) c = ascii_lower(c);
-    add(name, line.substr(colon + 2));
-    rest.remove_prefix(line.size() + 2);
-  }
+  server::each_field(answer.fields, [&add](std::string_view name, std::string_view value) {
+    std::string lower(name);
+    for (char& c : lower) c = ascii_lower(c);
+    add(lower, value);
+  });
   return nb::make_tuple(answer.status, headers, bytes(answer.body));
 }
 

@@ -201,11 +201,7 @@ class GatewayTest(harness.ServerTest):
                               timeout=harness.WITHIN_S, check=True).stdout
 
     def sample(self, server: Gateway, name: str) -> int:
-        """The value of a metric, 0 where there is none yet."""
-        for line in self.ask(server, "/ops/metrics").body.decode().splitlines():
-            if line.startswith(name + " "):
-                return int(line.split()[-1])
-        return 0
+        return super().sample(server, name, "/ops/metrics")
 
     def error(self, answer: harness.Answer) -> str:
         self.assertEqual(answer["Content-Type"], "application/json")

@@ -216,9 +216,9 @@ class ServerTest(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout
 
-    def sample(self, server: Server, name: str) -> int:
+    def sample(self, server: Server, name: str, target: str = "/metrics") -> int:
         """The value of a metric, 0 where there is none yet."""
-        for line in self.ask(server, "/metrics").body.decode().splitlines():
+        for line in self.ask(server, target).body.decode().splitlines():
             if line.startswith(name + " "):
                 return int(line.split()[-1])
         return 0
