@@ -203,6 +203,7 @@ class Folder {
   fs::path path_;
 };
 
+constexpr std::array kHandedOn{SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGUSR1};
 volatile std::sig_atomic_t nginx_pid = 0;
 
 extern "C" void hand_on(int signal) {
@@ -215,9 +216,7 @@ extern "C" void hand_on(int signal) {
 int run_nginx(const std::string& nginx, const fs::path& folder) {
   struct sigaction action{};
   action.sa_handler = &hand_on;
-  for (const int signal : {SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGUSR1}) {
-    ::sigaction(signal, &action, nullptr);
-  }
+  for (const int signal : kHandedOn) ::sigaction(signal, &action, nullptr);
   // The handlers wait until there is somebody to hand signals on to.
   sigset_t held;
   sigset_t before;
@@ -229,6 +228,9 @@ int run_nginx(const std::string& nginx, const fs::path& folder) {
   if (child == 0) {
     ::setpgid(0, 0);  // Ctrl-C comes to us alone
     ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+    // What comes before nginx has handlers of its own ends it; ours would swallow it here.
+    action.sa_handler = SIG_DFL;
+    for (const int signal : kHandedOn) ::sigaction(signal, &action, nullptr);
     if (::getppid() != parent) ::_exit(kNo);
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
     ::execl(nginx.c_str(), "nginx", "-p", folder.c_str(), "-c", "nginx.conf", "-e", "stderr",

@@ -118,6 +118,7 @@ class CommandTest(GatewayTest):
             with self.subTest(how=how):
                 command = self.start("--workers", "2")
                 self.assertEqual(len(command.folders()), 1)
+                self.eventually(lambda: len(command.descendants()) >= 3)
                 running = command.descendants()
                 self.assertEqual(len(running), 3)
                 held = self.api.hold()
